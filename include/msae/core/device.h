@@ -1,0 +1,16 @@
+/// \file
+/// Choice of the device a model lives on.
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+
+namespace msae {
+
+/// `auto` (a CUDA device when this build and machine have one, else the CPU), `cpu`, `cuda` or `cuda:N`.
+/// \throws std::invalid_argument for any other text
+/// \throws msae::Error when the named device is not there
+c10::Device resolve_device(const std::string& name);
+
+}  // namespace msae

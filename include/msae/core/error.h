@@ -1,0 +1,24 @@
+/// \file
+/// What the library throws. Impossible options are std::invalid_argument (naming the field and the value), tensors of
+/// the wrong shape c10::Error; everything about files, memory and the machine is one of the two below.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace msae {
+
+/// A failure that is neither a wrong option nor a wrong file: not enough memory, no such device.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A file or folder that is missing, malformed, of the wrong shape or not writable. The message names the file, the data
+/// set inside it where there is one, and what was expected.
+class IoError : public Error {
+ public:
+  using Error::Error;
+};
+
+}  // namespace msae

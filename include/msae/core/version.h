@@ -1,0 +1,10 @@
+#pragma once
+
+#include <string>
+
+namespace msae {
+
+/// The library's version, "MAJOR.MINOR.PATCH".
+std::string version();
+
+}  // namespace msae

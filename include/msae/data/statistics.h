@@ -1,0 +1,22 @@
+/// \file
+/// What a model needs to know of its training data: the mean and the spread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "msae/data/source.h"
+
+namespace msae::data {
+
+struct Statistics {
+  std::int64_t rows = 0;
+  std::vector<double> mean;         ///< [dim]
+  double mean_squared_deviation = 0;  ///< mean over rows of ||x - mean||^2
+};
+
+/// One pass over the source in blocks, sums in float64 (about the first row, so that a large common mean costs no digits).
+/// \throws msae::IoError as EmbeddingSource::read
+Statistics statistics(EmbeddingSource& source);
+
+}  // namespace msae::data

@@ -1,0 +1,81 @@
+/// \file
+/// CLIP-like embeddings with a known concept hierarchy: what a dictionary ought to find, so that one can see whether it did.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <vector>
+
+#include "msae/data/source.h"
+
+namespace msae::data {
+
+/// Parameters of the generator. A row is  x = y / ||y||,  y = m + t (sum_j a_j d_j - its mean) + noise,
+/// with ||m|| and t such that the rows' common mean has norm mean_norm.
+struct SyntheticOptions {
+  std::int64_t rows = 20'000;
+  std::int64_t dim = 128;
+  std::int64_t concepts = 256;      ///< nodes of the forest, all depths together
+  std::int64_t depth = 3;           ///< levels of each tree; 1: concepts without a hierarchy
+  std::int64_t branching = 2;       ///< children of an inner node
+  double active = 12;               ///< mean number of active concepts of a row
+  double zipf = 1.0;                ///< exponent of the frequencies, by rank among the roots and among siblings
+  double parent_cosine = 0.3;       ///< cosine of a child's direction to its parent's
+  double mean_norm = 0.7;           ///< norm of the common mean of the unit-norm rows
+  double noise = 0.05;              ///< share of the energy around the mean that is noise
+  std::uint64_t seed = 42;
+
+  void validate() const;  ///< \throws std::invalid_argument
+};
+
+/// The truth behind the rows.
+struct SyntheticTruth {
+  std::int64_t dim = 0;
+  std::vector<float> dictionary;        ///< [concepts, dim], unit rows
+  std::vector<std::int32_t> parent;     ///< [concepts], -1 for a root; a parent comes before its children
+  std::vector<std::int32_t> depth;      ///< [concepts], 1 for a root
+  std::vector<double> frequency;        ///< [concepts], probability of being active
+  std::int64_t concepts() const { return static_cast<std::int64_t>(parent.size()); }
+};
+
+/// The active concepts of one row and their amplitudes, concepts ascending.
+struct SyntheticCode {
+  std::vector<std::int32_t> concepts;
+  std::vector<float> amplitudes;  ///< positive, in units of the (unit-norm) row
+};
+
+/// Rows drawn on demand; row i depends on (options, i) alone, so that any part can be read in any order.
+class SyntheticHierarchy final : public EmbeddingSource {
+ public:
+  explicit SyntheticHierarchy(SyntheticOptions options = {});
+
+  std::int64_t rows() const override { return options_.rows; }
+  std::int64_t dim() const override { return options_.dim; }
+  std::string name() const override { return "synthetic hierarchy"; }
+
+  const SyntheticOptions& options() const { return options_; }
+  const SyntheticTruth& truth() const { return truth_; }
+  SyntheticCode code(std::int64_t row) const;
+
+ private:
+  struct Draw;
+  Draw draw(std::int64_t row) const;
+  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override;
+
+  SyntheticOptions options_;
+  SyntheticTruth truth_;
+  std::vector<double> offset_;   ///< [dim], m minus the mean of the signal
+  std::vector<double> conditional_;  ///< [concepts], probability given that the parent is active
+  double signal_scale_ = 0;      ///< t
+  double noise_scale_ = 0;       ///< standard deviation per coordinate
+};
+
+/// Writes rows and truth to an HDF5 file, whole or not at all: /embeddings [rows, dim] float32, and under /truth:
+/// dictionary [concepts, dim], parent, depth, frequency [concepts] and the codes as CSR (indptr, indices, values).
+/// \throws msae::IoError when the file cannot be written
+void write_synthetic(SyntheticHierarchy& data, const std::filesystem::path& file);
+
+/// Reads the truth of such a file back. \throws msae::IoError when it holds none
+SyntheticTruth read_truth(const std::filesystem::path& file);
+
+}  // namespace msae::data

@@ -1,0 +1,25 @@
+/// \file
+/// Reconstruction and sparsity losses, differentiable.
+#pragma once
+
+#include <torch/types.h>
+
+namespace msae::ops {
+
+/// Normalised squared error: the mean over rows of ||reconstruction - input||^2 / ||input - mean||^2.
+/// Rows with ||input - mean|| = 0 have no such ratio: they are left out of sum and count.
+/// \param reconstruction  [rows, dim] or [levels, rows, dim]
+/// \param input           [rows, dim]
+/// \param mean            [dim]; undefined: zero
+/// \return scalar, or [levels]; 0 when no row counts
+torch::Tensor nmse(const torch::Tensor& reconstruction, const torch::Tensor& input,
+                   const torch::Tensor& mean = {});
+
+/// Mean over rows and coordinates of the squared error; shapes as nmse().
+torch::Tensor mse(const torch::Tensor& reconstruction, const torch::Tensor& input);
+
+/// Mean over rows of sum_j |latent_j| / ||input||; rows with ||input|| = 0 are left out.
+/// \param latents [rows, latents]  \param input [rows, dim]  \return scalar
+torch::Tensor l1(const torch::Tensor& latents, const torch::Tensor& input);
+
+}  // namespace msae::ops

@@ -1,0 +1,80 @@
+/// \file
+/// Everything that decides what a training run computes.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "msae/data/statistics.h"
+#include "msae/models/sparse_autoencoder.h"
+
+namespace msae::train {
+
+enum class Loss {
+  nmse,  ///< squared error over the row's own squared norm: every row counts alike
+  mse    ///< plain mean squared error
+};
+
+enum class Schedule {
+  linear,  ///< constant, then linearly to zero over the last `decay` of the steps
+  cosine   ///< half a cosine from the peak to zero
+};
+
+/// How the centred data is scaled, with E = the mean squared norm of the centred rows.
+enum class Scaling {
+  unit_variance,  ///< sqrt(dim / E): coordinates have unit variance on average
+  published,      ///< sqrt(dim) / E, as the published implementation has it
+  none            ///< 1
+};
+
+struct TrainOptions {
+  std::int64_t batch_size = 4096;  ///< rows
+  std::int64_t epochs = 30;        ///< passes over the data
+  std::int64_t steps = 0;          ///< when positive, the number of steps instead of epochs
+
+  double learning_rate = 1e-3;
+  Schedule schedule = Schedule::linear;
+  double warmup = 0.01;            ///< share of the steps over which the rate rises from zero
+  double decay = 0.2;              ///< share of the steps over which `linear` falls to zero
+  /// true: the published schedule, constant within an epoch, and a last epoch whose rate is not zero.
+  bool schedule_by_epoch = false;
+
+  Loss loss = Loss::nmse;
+  double l1 = 0;                   ///< weight of the L1 loss; of use with relu, which has no other source of sparsity
+  /// A short last batch counts by its rows; false: as much as a full one.
+  bool weigh_short_batch = true;
+
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 6.25e-10;       ///< small beside the gradients of rare latents
+  double weight_decay = 0;
+  double clip = 1.0;               ///< largest norm of all gradients together; 0: no clipping
+  /// false: after the step, the decoder alone. true: before it, encoder and latent bias multiplied by what the
+  /// decoder rows are divided by (the published order).
+  bool rescale_before_step = false;
+
+  Scaling scaling = Scaling::unit_variance;
+  /// Row order of the published implementation, which draws from the same generator as its initialisation.
+  bool published_order = false;
+  std::uint64_t seed = 42;
+  std::int64_t dead_after = 0;     ///< rows without activity after which a latent counts as dead; 0: one epoch
+
+  void validate() const;  ///< \throws std::invalid_argument naming the field and the value
+
+  /// The published settings for an activation (Zaigrajew et al.; learning rate and L1 weight depend on the kind).
+  static TrainOptions published(const models::Activation& activation);
+};
+
+/// The published initialisation: decoder rows of norm 0.1, encoder equal to the decoder.
+models::SparseAutoencoderOptions published_model(std::int64_t dim, std::int64_t latents,
+                                                 models::Activation activation, std::uint64_t seed);
+
+/// Fits the model's mean and scale to the data's. \throws std::invalid_argument on another dimension,
+/// msae::Error when all rows are equal, so that there is no scale
+void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics, Scaling scaling);
+
+/// The learning rate of a step. \param step from 0  \param steps in all  \param steps_per_epoch at least 1
+double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t steps,
+                     std::int64_t steps_per_epoch);
+
+}  // namespace msae::train
