@@ -1,0 +1,12 @@
+# Settings of msae's own targets: warnings, sanitizers, OpenMP. Consumers inherit none of them.
+add_library(msae_settings INTERFACE)
+target_compile_options(msae_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+                       $<$<BOOL:${MSAE_WARNINGS_AS_ERRORS}>:-Werror>)
+# at::parallel_for silently runs on one thread in a file compiled without it.
+target_compile_options(msae_settings INTERFACE -fopenmp)
+if(MSAE_SANITIZE)
+  # No vptr check: LibTorch is built without the type information it needs.
+  target_compile_options(msae_settings INTERFACE -fsanitize=address,undefined -fno-sanitize=vptr
+                         -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(msae_settings INTERFACE -fsanitize=address,undefined)
+endif()
