@@ -1,6 +1,7 @@
 /// \file
-/// What the library throws. Impossible options are std::invalid_argument (naming the field and the value), tensors of
-/// the wrong shape c10::Error; everything about files, memory and the machine is one of the two below.
+/// What the library throws. Impossible options are std::invalid_argument (naming the field and the value),
+/// tensors of the wrong shape c10::Error; everything about files, memory and the machine is one of the two
+/// below.
 #pragma once
 
 #include <stdexcept>
@@ -14,8 +15,8 @@ class Error : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// A file or folder that is missing, malformed, of the wrong shape or not writable. The message names the file, the data
-/// set inside it where there is one, and what was expected.
+/// A file or folder that is missing, malformed, of the wrong shape or not writable. The message names the
+/// file, the data set inside it where there is one, and what was expected.
 class IoError : public Error {
  public:
   using Error::Error;

@@ -1,6 +1,6 @@
 /// \file
-/// Where the library's few messages go. By default warnings and errors reach stderr; a program may raise the level or
-/// take the messages over. Nothing is ever printed to stdout.
+/// Where the library's few messages go. By default warnings and errors reach stderr; a program may raise the
+/// level or take the messages over. Nothing is ever printed to stdout.
 #pragma once
 
 #include <functional>

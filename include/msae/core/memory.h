@@ -7,7 +7,8 @@
 
 namespace msae {
 
-/// Bytes the machine could hand out now without swapping, within this process's control group; what is known at least.
+/// Bytes the machine could hand out now without swapping, within this process's control group; what is known
+/// at least.
 std::uint64_t available_memory();
 
 /// \throws msae::Error saying that `what` needs `bytes` when that is more than available_memory()

@@ -17,8 +17,9 @@ struct LoaderOptions {
   std::uint64_t seed = 42;         ///< the order of an epoch is a pure function of (seed, epoch) ...
   /// ... unless this is set: the seed of a given epoch's permutation.
   std::function<std::uint64_t(std::int64_t epoch)> epoch_seed = {};
-  int prefetch = 2;                ///< batches kept ready
-  /// Sets up to this many bytes (as float32) are held in memory; larger ones are read row by row. 0: half of what is free.
+  int prefetch = 2;  ///< batches kept ready
+  /// Sets up to this many bytes (as float32) are held in memory; larger ones are read row by row. 0: half of
+  /// what is free.
   std::uint64_t memory = 0;
 
   void validate() const;  ///< \throws std::invalid_argument
@@ -32,7 +33,8 @@ struct Batch {
   std::vector<float> values;
 };
 
-/// Endless batches, epoch after epoch. The source must outlive the loader and is read by the loader's thread alone.
+/// Endless batches, epoch after epoch. The source must outlive the loader and is read by the loader's thread
+/// alone.
 class BatchLoader {
  public:
   BatchLoader(EmbeddingSource& source, LoaderOptions options);
@@ -53,8 +55,8 @@ class BatchLoader {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The order of rows in one epoch: the permutation of [0, rows) that torch.randperm draws from a fresh CPU generator
-/// seeded with `seed`.
+/// The order of rows in one epoch: the permutation of [0, rows) that torch.randperm draws from a fresh CPU
+/// generator seeded with `seed`.
 std::vector<std::int64_t> permutation(std::int64_t rows, std::uint64_t seed);
 
 }  // namespace msae::data

@@ -1,5 +1,6 @@
 /// \file
-/// Where embeddings come from. A source is a matrix of rows that can be read in pieces; it holds none of them.
+/// Where embeddings come from. A source is a matrix of rows that can be read in pieces; it holds none of
+/// them.
 #pragma once
 
 #include <cstdint>
@@ -22,20 +23,23 @@ class EmbeddingSource {
 
   /// Copies rows [first, first + count) into `out` [count, dim], row-major.
   /// \throws std::invalid_argument when the range or out.size() does not fit
-  /// \throws msae::IoError when the file cannot be read, or a row holds NaN or Inf (naming the first such row)
+  /// \throws msae::IoError when the file cannot be read, or a row holds NaN or Inf (naming the first such
+  /// row)
   void read(std::int64_t first, std::int64_t count, std::span<float> out);
 
  private:
   virtual void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) = 0;
 };
 
-/// Opens what a user names: "file.h5:/path", or "file.h5" when the file holds one two-dimensional floating-point data
-/// set. float16, float32 and float64 in either byte order, contiguous or chunked.
-/// \throws msae::IoError when the file is missing or not HDF5, the data set is missing (listing those there are),
+/// Opens what a user names: "file.h5:/path", or "file.h5" when the file holds one two-dimensional
+/// floating-point data set. float16, float32 and float64 in either byte order, contiguous or chunked. \throws
+/// msae::IoError when the file is missing or not HDF5, the data set is missing (listing those there are),
 ///         ambiguous, not two-dimensional, not floating point, or has no rows or columns
 std::unique_ptr<EmbeddingSource> open(const std::string& data);
 
-/// Rows [rows, dim] that are already in memory, e.g. a tensor's data. \throws std::invalid_argument on a size mismatch
-std::unique_ptr<EmbeddingSource> in_memory(std::vector<float> values, std::int64_t dim, std::string name = "memory");
+/// Rows [rows, dim] that are already in memory, e.g. a tensor's data. \throws std::invalid_argument on a size
+/// mismatch
+std::unique_ptr<EmbeddingSource> in_memory(std::vector<float> values, std::int64_t dim,
+                                           std::string name = "memory");
 
 }  // namespace msae::data

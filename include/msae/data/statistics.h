@@ -11,12 +11,12 @@ namespace msae::data {
 
 struct Statistics {
   std::int64_t rows = 0;
-  std::vector<double> mean;         ///< [dim]
+  std::vector<double> mean;           ///< [dim]
   double mean_squared_deviation = 0;  ///< mean over rows of ||x - mean||^2
 };
 
-/// One pass over the source in blocks, sums in float64 (about the first row, so that a large common mean costs no digits).
-/// \throws msae::IoError as EmbeddingSource::read
+/// One pass over the source in blocks, sums in float64 (about the first row, so that a large common mean
+/// costs no digits). \throws msae::IoError as EmbeddingSource::read
 Statistics statistics(EmbeddingSource& source);
 
 }  // namespace msae::data

@@ -1,5 +1,6 @@
 /// \file
-/// CLIP-like embeddings with a known concept hierarchy: what a dictionary ought to find, so that one can see whether it did.
+/// CLIP-like embeddings with a known concept hierarchy: what a dictionary ought to find, so that one can see
+/// whether it did.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +16,14 @@ namespace msae::data {
 struct SyntheticOptions {
   std::int64_t rows = 20'000;
   std::int64_t dim = 128;
-  std::int64_t concepts = 256;      ///< nodes of the forest, all depths together
-  std::int64_t depth = 3;           ///< levels of each tree; 1: concepts without a hierarchy
-  std::int64_t branching = 2;       ///< children of an inner node
-  double active = 12;               ///< mean number of active concepts of a row
-  double zipf = 1.0;                ///< exponent of the frequencies, by rank among the roots and among siblings
-  double parent_cosine = 0.3;       ///< cosine of a child's direction to its parent's
-  double mean_norm = 0.7;           ///< norm of the common mean of the unit-norm rows
-  double noise = 0.05;              ///< share of the energy around the mean that is noise
+  std::int64_t concepts = 256;  ///< nodes of the forest, all depths together
+  std::int64_t depth = 3;       ///< levels of each tree; 1: concepts without a hierarchy
+  std::int64_t branching = 2;   ///< children of an inner node
+  double active = 12;           ///< mean number of active concepts of a row
+  double zipf = 1.0;            ///< exponent of the frequencies, by rank among the roots and among siblings
+  double parent_cosine = 0.3;   ///< cosine of a child's direction to its parent's
+  double mean_norm = 0.7;       ///< norm of the common mean of the unit-norm rows
+  double noise = 0.05;          ///< share of the energy around the mean that is noise
   std::uint64_t seed = 42;
 
   void validate() const;  ///< \throws std::invalid_argument
@@ -31,10 +32,10 @@ struct SyntheticOptions {
 /// The truth behind the rows.
 struct SyntheticTruth {
   std::int64_t dim = 0;
-  std::vector<float> dictionary;        ///< [concepts, dim], unit rows
-  std::vector<std::int32_t> parent;     ///< [concepts], -1 for a root; a parent comes before its children
-  std::vector<std::int32_t> depth;      ///< [concepts], 1 for a root
-  std::vector<double> frequency;        ///< [concepts], probability of being active
+  std::vector<float> dictionary;     ///< [concepts, dim], unit rows
+  std::vector<std::int32_t> parent;  ///< [concepts], -1 for a root; a parent comes before its children
+  std::vector<std::int32_t> depth;   ///< [concepts], 1 for a root
+  std::vector<double> frequency;     ///< [concepts], probability of being active
   std::int64_t concepts() const { return static_cast<std::int64_t>(parent.size()); }
 };
 
@@ -64,15 +65,15 @@ class SyntheticHierarchy final : public EmbeddingSource {
 
   SyntheticOptions options_;
   SyntheticTruth truth_;
-  std::vector<double> offset_;   ///< [dim], m minus the mean of the signal
+  std::vector<double> offset_;       ///< [dim], m minus the mean of the signal
   std::vector<double> conditional_;  ///< [concepts], probability given that the parent is active
-  double signal_scale_ = 0;      ///< t
-  double noise_scale_ = 0;       ///< standard deviation per coordinate
+  double signal_scale_ = 0;          ///< t
+  double noise_scale_ = 0;           ///< standard deviation per coordinate
 };
 
-/// Writes rows and truth to an HDF5 file, whole or not at all: /embeddings [rows, dim] float32, and under /truth:
-/// dictionary [concepts, dim], parent, depth, frequency [concepts] and the codes as CSR (indptr, indices, values).
-/// \throws msae::IoError when the file cannot be written
+/// Writes rows and truth to an HDF5 file, whole or not at all: /embeddings [rows, dim] float32, and under
+/// /truth: dictionary [concepts, dim], parent, depth, frequency [concepts] and the codes as CSR (indptr,
+/// indices, values). \throws msae::IoError when the file cannot be written
 void write_synthetic(SyntheticHierarchy& data, const std::filesystem::path& file);
 
 /// Reads the truth of such a file back. \throws msae::IoError when it holds none

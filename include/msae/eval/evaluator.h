@@ -15,24 +15,25 @@ namespace msae::eval {
 
 struct EvalOptions {
   std::vector<std::int64_t> k = {};  ///< further operating points: the k largest positive latents of each row
-  /// Take cosine, nmae and fvu_per_sample in the centred space of the model's mean instead of the original space.
+  /// Take cosine, nmae and fvu_per_sample in the centred space of the model's mean instead of the original
+  /// space.
   bool centred = false;
-  std::int64_t batch_size = 4096;    ///< rows at a time; changes the results by rounding only
+  std::int64_t batch_size = 4096;  ///< rows at a time; changes the results by rounding only
 
   void validate() const;  ///< \throws std::invalid_argument
 };
 
 /// One operating point. Sums over rows are float64.
 struct Point {
-  std::string label;             ///< "trained", "level 1", ..., "all", "k=32"
-  std::optional<std::int64_t> k; ///< latents kept at most, where the point has such a bound
-  double active = 0;             ///< mean latents > 0 per row (L0)
-  double sparsity = 0;           ///< share of latents that are zero
-  double fvu = 0;                ///< sum of squared residuals / sum of squared deviations from the set's own mean
-  double fvu_per_sample = 0;     ///< mean over rows of var(residual) / var(row), variances across coordinates
-  double cosine = 0;             ///< mean over rows of the cosine of row and reconstruction
-  double nmae = 0;               ///< mean over rows of mean |residual| / mean |row|
-  double dead_fraction = 0;      ///< share of latents that no row activates at this point
+  std::string label;              ///< "trained", "level 1", ..., "all", "k=32"
+  std::optional<std::int64_t> k;  ///< latents kept at most, where the point has such a bound
+  double active = 0;              ///< mean latents > 0 per row (L0)
+  double sparsity = 0;            ///< share of latents that are zero
+  double fvu = 0;  ///< sum of squared residuals / sum of squared deviations from the set's own mean
+  double fvu_per_sample = 0;  ///< mean over rows of var(residual) / var(row), variances across coordinates
+  double cosine = 0;          ///< mean over rows of the cosine of row and reconstruction
+  double nmae = 0;            ///< mean over rows of mean |residual| / mean |row|
+  double dead_fraction = 0;   ///< share of latents that no row activates at this point
 };
 
 struct Evaluation {
@@ -45,11 +46,11 @@ struct Evaluation {
   std::vector<Point> points;         ///< trained, each level, all, each k
 };
 
-/// Rows whose ratio does not exist (a zero row's cosine, a constant row's fvu_per_sample) are left out of that mean.
-/// Memory: a few times batch_size x latents, whatever the number of rows.
-/// \param progress called with the share of rows done
-/// \throws std::invalid_argument when data and model differ in dimension or a k is impossible; msae::IoError
-Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data, const EvalOptions& options = {},
-                    const std::function<void(double)>& progress = {});
+/// Rows whose ratio does not exist (a zero row's cosine, a constant row's fvu_per_sample) are left out of
+/// that mean. Memory: a few times batch_size x latents, whatever the number of rows. \param progress called
+/// with the share of rows done \throws std::invalid_argument when data and model differ in dimension or a k
+/// is impossible; msae::IoError
+Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data,
+                    const EvalOptions& options = {}, const std::function<void(double)>& progress = {});
 
 }  // namespace msae::eval

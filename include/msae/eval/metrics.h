@@ -9,8 +9,8 @@
 
 namespace msae::eval {
 
-/// Per row, the variance of the residual over the variance of the row, both across coordinates (the published FVU).
-/// [rows, dim] x 2 -> [rows]; NaN where the row is constant.
+/// Per row, the variance of the residual over the variance of the row, both across coordinates (the published
+/// FVU). [rows, dim] x 2 -> [rows]; NaN where the row is constant.
 torch::Tensor fvu_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
 
 /// Per row, the cosine of row and reconstruction; NaN where either is zero... [rows, dim] x 2 -> [rows]
@@ -25,11 +25,11 @@ double decoder_orthogonality(const torch::Tensor& decoder);
 
 /// How well a dictionary recovers a known one.
 struct Recovery {
-  std::int64_t depth = 0;       ///< of the concepts in this row; 0: all depths together
+  std::int64_t depth = 0;  ///< of the concepts in this row; 0: all depths together
   std::int64_t concepts = 0;
-  double cosine = 0;            ///< mean over the true concepts of the best cosine to any dictionary row
-  double above = 0;             ///< share of the true concepts whose best cosine is above 0.9
-  double random_cosine = 0;     ///< the same for a random dictionary of that size
+  double cosine = 0;         ///< mean over the true concepts of the best cosine to any dictionary row
+  double above = 0;          ///< share of the true concepts whose best cosine is above 0.9
+  double random_cosine = 0;  ///< the same for a random dictionary of that size
   double random_above = 0;
 };
 

@@ -17,13 +17,15 @@ struct TopK {
   std::int64_t k = 64;
 };
 
-/// The rows * k largest positive pre-activations of a training batch; at inference those above a threshold learnt in
-/// training, so that a row's latents do not depend on its neighbours (Bussmann et al., arXiv 2412.06410).
+/// The rows * k largest positive pre-activations of a training batch; at inference those above a threshold
+/// learnt in training, so that a row's latents do not depend on its neighbours (Bussmann et al., arXiv
+/// 2412.06410).
 struct BatchTopK {
   std::int64_t k = 64;
 };
 
-/// Nested TopK levels trained together, the loss weighted over the levels (Zaigrajew et al., arXiv 2502.20578).
+/// Nested TopK levels trained together, the loss weighted over the levels (Zaigrajew et al., arXiv
+/// 2502.20578).
 struct Matryoshka {
   std::vector<std::int64_t> levels;  ///< ascending latents kept per level
   std::vector<double> weights = {};  ///< one per level; empty: all 1

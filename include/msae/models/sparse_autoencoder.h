@@ -19,8 +19,8 @@ struct SparseAutoencoderOptions {
   std::uint64_t seed = 42;  ///< of the initial dictionary
   /// Initial norm of decoder rows. 1: what training keeps them at.
   double decoder_norm = 1.0;
-  /// Initial norm of encoder rows, parallel to the decoder's. Small, so that the first reconstructions, the sum of
-  /// hundreds of latents in the widest level, do not overshoot.
+  /// Initial norm of encoder rows, parallel to the decoder's. Small, so that the first reconstructions, the
+  /// sum of hundreds of latents in the widest level, do not overshoot.
   double encoder_norm = 0.1;
 
   void validate() const;  ///< \throws std::invalid_argument naming the field and the value
@@ -46,8 +46,8 @@ struct OperatingPoint {
 /// A sparse autoencoder over raw embeddings x [rows, dim]:
 ///   u = (x - mean) * scale,  p = (u - pre_bias) encoder^T + latent_bias,  z = select(relu(p)),
 ///   u^ = z decoder + pre_bias,  x^ = u^ / scale + mean.
-/// encode() takes raw embeddings and decode() gives them back; the model space of u is visible only through normalise().
-/// A torch::nn::Module: parameters(), to(), a submodule of a user's network.
+/// encode() takes raw embeddings and decode() gives them back; the model space of u is visible only through
+/// normalise(). A torch::nn::Module: parameters(), to(), a submodule of a user's network.
 class SparseAutoencoder : public torch::nn::Module {
  public:
   explicit SparseAutoencoder(SparseAutoencoderOptions options);
@@ -86,7 +86,7 @@ class SparseAutoencoder : public torch::nn::Module {
   torch::Tensor pre_bias;     ///< parameter [dim]
   torch::Tensor mean;         ///< buffer [dim], of the training data
   torch::Tensor scale;        ///< buffer [], of the training data
-  torch::Tensor threshold;    ///< buffer [], pre-activation above which batch-topk keeps a latent at inference
+  torch::Tensor threshold;  ///< buffer [], pre-activation above which batch-topk keeps a latent at inference
 
  private:
   SparseAutoencoderOptions options_;

@@ -1,6 +1,6 @@
 /// \file
-/// One optimisation step. The Trainer owns the loop and knows no arithmetic; an Engine owns the arithmetic and knows no
-/// files.
+/// One optimisation step. The Trainer owns the loop and knows no arithmetic; an Engine owns the arithmetic
+/// and knows no files.
 #pragma once
 
 #include <torch/types.h>
@@ -22,7 +22,8 @@ struct StepMetrics {
   double loss = 0;
   double fvu = 0;     ///< as trained (matryoshka: the first level), in model space
   double active = 0;  ///< mean latents > 0 per row, as trained
-  std::int64_t dead = 0;  ///< latents that no row activated at the widest level for TrainOptions::dead_after rows
+  std::int64_t dead =
+      0;  ///< latents that no row activated at the widest level for TrainOptions::dead_after rows
 };
 
 class Engine {

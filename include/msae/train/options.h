@@ -34,34 +34,35 @@ struct TrainOptions {
 
   double learning_rate = 1e-3;
   Schedule schedule = Schedule::linear;
-  double warmup = 0.01;            ///< share of the steps over which the rate rises from zero
-  double decay = 0.2;              ///< share of the steps over which `linear` falls to zero
+  double warmup = 0.01;  ///< share of the steps over which the rate rises from zero
+  double decay = 0.2;    ///< share of the steps over which `linear` falls to zero
   /// true: the published schedule, constant within an epoch, and a last epoch whose rate is not zero.
   bool schedule_by_epoch = false;
 
   Loss loss = Loss::nmse;
-  double l1 = 0;                   ///< weight of the L1 loss; of use with relu, which has no other source of sparsity
+  double l1 = 0;  ///< weight of the L1 loss; of use with relu, which has no other source of sparsity
   /// A short last batch counts by its rows; false: as much as a full one.
   bool weigh_short_batch = true;
 
   double beta1 = 0.9;
   double beta2 = 0.999;
-  double epsilon = 6.25e-10;       ///< small beside the gradients of rare latents
+  double epsilon = 6.25e-10;  ///< small beside the gradients of rare latents
   double weight_decay = 0;
-  double clip = 1.0;               ///< largest norm of all gradients together; 0: no clipping
-  /// false: after the step, the decoder alone. true: before it, encoder and latent bias multiplied by what the
-  /// decoder rows are divided by (the published order).
+  double clip = 1.0;  ///< largest norm of all gradients together; 0: no clipping
+  /// false: after the step, the decoder alone. true: before it, encoder and latent bias multiplied by what
+  /// the decoder rows are divided by (the published order).
   bool rescale_before_step = false;
 
   Scaling scaling = Scaling::unit_variance;
   /// Row order of the published implementation, which draws from the same generator as its initialisation.
   bool published_order = false;
   std::uint64_t seed = 42;
-  std::int64_t dead_after = 0;     ///< rows without activity after which a latent counts as dead; 0: one epoch
+  std::int64_t dead_after = 0;  ///< rows without activity after which a latent counts as dead; 0: one epoch
 
   void validate() const;  ///< \throws std::invalid_argument naming the field and the value
 
-  /// The published settings for an activation (Zaigrajew et al.; learning rate and L1 weight depend on the kind).
+  /// The published settings for an activation (Zaigrajew et al.; learning rate and L1 weight depend on the
+  /// kind).
   static TrainOptions published(const models::Activation& activation);
 };
 

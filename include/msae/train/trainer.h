@@ -57,10 +57,10 @@ class Trainer {
   /// fit() saves and returns after the current step once `*flag` is true; safe to set from a signal handler.
   void stop_when(const std::atomic<bool>* flag);
 
-  /// Trains on all rows: takes the statistics of the data (unless resuming), then steps to the end. With a folder:
-  /// writes metrics.csv and state/ as it goes and the model at the end, or when stopped.
-  /// \throws std::invalid_argument when data and model differ in dimension or the batch exceeds the rows
-  /// \throws msae::IoError when the data cannot be read or the folder not be written
+  /// Trains on all rows: takes the statistics of the data (unless resuming), then steps to the end. With a
+  /// folder: writes metrics.csv and state/ as it goes and the model at the end, or when stopped. \throws
+  /// std::invalid_argument when data and model differ in dimension or the batch exceeds the rows \throws
+  /// msae::IoError when the data cannot be read or the folder not be written
   TrainResult fit(data::EmbeddingSource& rows, const RunOptions& run = {});
 
  private:

@@ -1,0 +1,9 @@
+#include "msae/core/version.h"
+
+namespace msae {
+
+std::string version() {
+  return MSAE_VERSION;
+}
+
+}  // namespace msae

@@ -1,0 +1,44 @@
+#include "msae/ops/losses.h"
+
+namespace msae::ops {
+namespace {
+
+void check_shapes(const torch::Tensor& reconstruction, const torch::Tensor& input) {
+  TORCH_CHECK(input.dim() == 2, "input: expected [rows, dim], got ", input.sizes());
+  const auto dims = reconstruction.dim();
+  TORCH_CHECK((dims == 2 || dims == 3) &&
+                  reconstruction.sizes().slice(static_cast<std::size_t>(dims - 2)) == input.sizes(),
+              "reconstruction: expected ", input.sizes(), " or [levels, rows, dim] of it, got ",
+              reconstruction.sizes());
+}
+
+// 1 / norms, 0 where the norm is 0, divided by the number of those that are not: weights of a mean over the
+// rows that count.
+torch::Tensor mean_weights(const torch::Tensor& norms) {
+  const auto counts = norms > 0;
+  return torch::where(counts, norms.reciprocal(), torch::zeros_like(norms)) / counts.sum().clamp_min(1);
+}
+
+}  // namespace
+
+torch::Tensor nmse(const torch::Tensor& reconstruction, const torch::Tensor& input,
+                   const torch::Tensor& mean) {
+  check_shapes(reconstruction, input);
+  const auto deviation = mean.defined() ? input - mean : input;
+  const auto weights = mean_weights(deviation.square().sum(-1)).detach();
+  return ((reconstruction - input).square().sum(-1) * weights).sum(-1);
+}
+
+torch::Tensor mse(const torch::Tensor& reconstruction, const torch::Tensor& input) {
+  check_shapes(reconstruction, input);
+  return (reconstruction - input).square().mean({-2, -1});
+}
+
+torch::Tensor l1(const torch::Tensor& latents, const torch::Tensor& input) {
+  TORCH_CHECK(latents.dim() == 2 && input.dim() == 2 && latents.size(0) == input.size(0),
+              "l1: expected [rows, latents] and [rows, dim], got ", latents.sizes(), " and ", input.sizes());
+  const auto weights = mean_weights(input.norm(2, -1)).detach();
+  return (latents.abs().sum(-1) * weights).sum();
+}
+
+}  // namespace msae::ops
