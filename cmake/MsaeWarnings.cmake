@@ -2,7 +2,7 @@
 add_library(msae_settings INTERFACE)
 target_compile_options(msae_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
                        $<$<BOOL:${MSAE_WARNINGS_AS_ERRORS}>:-Werror>)
-# at::parallel_for silently runs on one thread in a file compiled without it.
+# at::parallel_for silently runs on one thread in a file compiled without it. Compile only: msae::torch links the runtime.
 target_compile_options(msae_settings INTERFACE -fopenmp)
 if(MSAE_SANITIZE)
   # No vptr check: LibTorch is built without the type information it needs.
