@@ -1,0 +1,54 @@
+/// \file
+/// Reading a regular file at given places, with failures told in words. Torch-free.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+
+namespace msae::io {
+
+/// Owns a file descriptor and closes it.
+class Descriptor {
+ public:
+  explicit Descriptor(int number = -1) : number_(number) {}
+  Descriptor(Descriptor&& other) noexcept;
+  Descriptor& operator=(Descriptor&& other) noexcept;
+  ~Descriptor();
+
+  int number() const { return number_; }
+  bool open() const { return number_ >= 0; }
+  /// Closes it. \return 0, or the errno of close(2), which is where a network file system may report a lost
+  /// write
+  int close();
+
+ private:
+  int number_;
+};
+
+/// A regular file open for reading.
+class File {
+ public:
+  /// \throws msae::IoError when there is no such file, it is not a regular file, or may not be read
+  explicit File(std::filesystem::path path);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::uint64_t size() const { return size_; }
+  /// Fills `out` from `offset` on. \throws msae::IoError when the file ends before that
+  void read_at(std::uint64_t offset, std::span<std::byte> out) const;
+
+ private:
+  std::filesystem::path path_;
+  Descriptor descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+/// The whole of a small text file. \throws msae::IoError also when it is longer than `limit` bytes
+std::string read_text(const std::filesystem::path& path, std::uint64_t limit);
+
+/// Throws IoError "<path>: <what>: <errno in words>".
+[[noreturn]] void fail_with_errno(const std::filesystem::path& path, const std::string& what, int error);
+
+}  // namespace msae::io
