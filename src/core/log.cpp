@@ -86,12 +86,22 @@ void write(spdlog::level::level_enum level, std::string_view message) {
 
 }  // namespace
 
-void set_level(Level level) { instance().logger.set_level(to_spdlog(level)); }
+void set_level(Level level) {
+  instance().logger.set_level(to_spdlog(level));
+}
 
-void set_sink(std::function<void(Level, std::string_view)> sink) { instance().sink->redirect(std::move(sink)); }
+void set_sink(std::function<void(Level, std::string_view)> sink) {
+  instance().sink->redirect(std::move(sink));
+}
 
-void debug(std::string_view message) { write(spdlog::level::debug, message); }
-void info(std::string_view message) { write(spdlog::level::info, message); }
-void warning(std::string_view message) { write(spdlog::level::warn, message); }
+void debug(std::string_view message) {
+  write(spdlog::level::debug, message);
+}
+void info(std::string_view message) {
+  write(spdlog::level::info, message);
+}
+void warning(std::string_view message) {
+  write(spdlog::level::warn, message);
+}
 
 }  // namespace msae::log

@@ -1,0 +1,124 @@
+# What a bare Debian 12 or Ubuntu 22.04/24.04 lacks to build msae, and the build itself. To be sourced, by a bash script
+# that has changed to the root of the checkout:
+#   setup [cuda]              Debian packages and LibTorch, where they are missing
+#   build PRESET [TARGET...]  configures and builds build/PRESET
+# Both say what they do and how long it takes, and nothing when there is nothing to do.
+
+libtorch=.libtorch  # git-ignored
+torch_packages=(torch==2.11.0)
+# With --no-deps: all that LibTorch needs of CUDA to run on a CPU.
+cpu_packages=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
+library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libspdlog-dev nlohmann-json3-dev)
+
+say() { printf '== %s\n' "$*"; }
+die() { printf 'msae: %s\n' "$*" >&2; exit 1; }
+
+setup() {
+  mkdir -p build
+  local cuda=${1:-}
+  if nvidia-smi -L >/dev/null 2>&1; then cuda=cuda; fi
+  local fetch_torch=yes
+  if torch_is_named || torch_is_here "$cuda"; then fetch_torch=; fi
+
+  local missing
+  missing=$(missing_packages "$fetch_torch")
+  if [ -n "$missing" ]; then install_packages $missing; fi
+  if [ -n "$fetch_torch" ]; then install_torch "$cuda"; fi
+}
+
+# A command counts wherever it comes from; libraries are those of the distribution.
+missing_packages() {
+  command -v g++ >/dev/null || echo g++
+  command -v cmake >/dev/null || echo cmake
+  command -v ninja >/dev/null || echo ninja-build
+  command -v ccache >/dev/null || echo ccache
+  if [ -n "$1" ]; then
+    command -v python3 >/dev/null || echo python3
+    python3 -c 'import pip' 2>/dev/null || echo python3-pip
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
+  fi
+  command -v dpkg-query >/dev/null || return 0  # not Debian: CMake says which library it misses
+  comm -23 <(printf '%s\n' "${library_packages[@]}") \
+    <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${library_packages[@]}" 2>/dev/null | sed -n 's/^installed //p' | sort)
+}
+
+install_packages() {
+  local as_root=(env DEBIAN_FRONTEND=noninteractive) log=build/apt.log
+  if [ "$(id -u)" != 0 ]; then
+    # sudo may ask for its password only where someone can answer.
+    if ! command -v sudo >/dev/null || { [ ! -t 0 ] && ! sudo -n true 2>/dev/null; }; then
+      die "packages are missing, and there is no root or sudo to install them. Ask for, then call again:
+  apt-get install --no-install-recommends $*"
+    fi
+    as_root=(sudo "${as_root[@]}")
+  fi
+  command -v apt-get >/dev/null || die "this is neither Debian nor Ubuntu; please install what these packages hold: $*"
+  say "Installing Debian packages (1 to 2 minutes): $*"
+  "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update >"$log" 2>&1 &&
+    "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" >>"$log" 2>&1 ||
+    { tail -n 5 "$log" >&2; die "apt-get could not install the packages; is there a network? Its output is in $log"; }
+}
+
+# The places that cmake/MsaeTorch.cmake looks at.
+torch_is_named() {
+  if [ -n "${Torch_DIR:-}" ]; then
+    is_torch "$Torch_DIR/../../.." || die "Torch_DIR=$Torch_DIR holds no LibTorch; it should be LIBTORCH/share/cmake/Torch"
+    return 0
+  fi
+  local prefixes prefix
+  IFS=: read -ra prefixes <<<"${CMAKE_PREFIX_PATH:-}"
+  for prefix in "${prefixes[@]}"; do
+    if is_torch "$prefix" || is_torch "$prefix/../.."; then return 0; fi
+  done
+  return 1
+}
+
+is_torch() { [ -e "$1/include/torch/csrc/api/include/torch/types.h" ]; }
+
+# The folder is renamed into place when it is complete, so what is there is whole.
+torch_is_here() {
+  local needed=nvidia_cuda_cupti-13.0
+  if [ -n "$1" ]; then needed=nvidia_cublas-; fi
+  [ -d "$libtorch/torch-2.11.0.dist-info" ] && compgen -G "$libtorch/$needed*" >/dev/null
+}
+
+install_torch() {
+  local packages=(--no-deps "${torch_packages[@]}" "${cpu_packages[@]}") size='0.6 GB, 1.3 GB unpacked; 1 to 3 minutes'
+  if [ -n "$1" ]; then packages=("${torch_packages[@]}") size='3 GB, 6 GB unpacked; 5 to 15 minutes'; fi
+  say "Fetching LibTorch into $libtorch ($size)"
+  rm -rf "$libtorch.partial"
+  python3 -m pip install --no-compile --no-cache-dir --disable-pip-version-check --only-binary=:all: \
+    --target "$libtorch.partial" "${packages[@]}" ||
+    die "pip could not fetch LibTorch (its message is above); with a LibTorch of your own, set CMAKE_PREFIX_PATH to its folder"
+  rm -rf "$libtorch"
+  mv "$libtorch.partial" "$libtorch"
+}
+
+# cmake_options: set by the caller, e.g. (-DMSAE_WARNINGS_AS_ERRORS=ON).
+build() {
+  local preset=$1 log=build/configure-$1.log started=$SECONDS steps jobs
+  shift
+  cmake --preset "$preset" ${cmake_options[@]+"${cmake_options[@]}"} >"$log" 2>&1 ||
+    { sed -n '/^CMake Error/,$p' "$log" >&2; die "CMake could not configure build/$preset; its output is in $log"; }
+  steps=$(NINJA_STATUS='[%t] ' ninja -C "build/$preset" -n "$@" | grep -c '^\[' || true)
+  if [ "$steps" = 0 ]; then return 0; fi
+  jobs=$(build_jobs)
+  say "Building build/$preset: $steps steps, $jobs at a time (about 10 s for a file that uses LibTorch)"
+  ninja -C "build/$preset" -j "$jobs" "$@" || die "the build of build/$preset failed"
+  say "Built in $((SECONDS - started)) s"
+}
+
+# Every core, but 1.5 GB of memory for each: what the compiler takes for a file that uses LibTorch.
+build_jobs() {
+  local jobs memory limit
+  memory=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)
+  for limit in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do  # of a container
+    if [[ $(cat "$limit" 2>/dev/null) =~ ^[0-9]{1,15}$ ]] && ((BASH_REMATCH[0] / 1048576 < memory)); then
+      memory=$((BASH_REMATCH[0] / 1048576))
+    fi
+  done
+  jobs=$((memory / 1500))
+  ((jobs <= $(nproc))) || jobs=$(nproc)
+  ((jobs >= 1)) || jobs=1
+  echo "$jobs"
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# From nothing to an evaluated sparse autoencoder: sets up what is missing, builds the program msae, makes embeddings whose
+# concepts are known, trains on them and shows what was found. Files go to quickstart/.
+#   ./examples/quickstart.sh [--cuda]
+#     --cuda  with CUDA, even where no GPU is visible
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source cmake/setup.sh
+
+train_options=(--model matryoshka)
+
+preset=release
+cuda=
+case ${1:-} in
+  '') ;;
+  --cuda) preset=cuda cuda=cuda ;;
+  *) sed -n '2,5s/^# \?//p' "$0" >&2; exit 2 ;;
+esac
+
+# Shows a command as one could type it, and runs it.
+run() {
+  printf '\n$ %s\n' "$*"
+  "$@"
+}
+
+setup $cuda
+build "$preset" msae_cli
+
+msae=build/$preset/msae
+rm -rf quickstart/embeddings.h5 quickstart/run
+mkdir -p quickstart
+run "$msae" synth quickstart/embeddings.h5
+run "$msae" train quickstart/embeddings.h5 "${train_options[@]}" --out quickstart/run
+run "$msae" eval quickstart/run --data quickstart/embeddings.h5 --truth quickstart/embeddings.h5
