@@ -67,6 +67,13 @@ std::vector<std::int64_t> doubling_levels(std::int64_t first, std::int64_t laten
   return levels;
 }
 
+std::vector<std::int64_t> default_levels(std::int64_t latents) {
+  std::vector<std::int64_t> levels;
+  for (std::int64_t k = 8; k <= 512 && k < latents; k *= 2) levels.push_back(k);
+  levels.push_back(latents);
+  return levels;
+}
+
 std::vector<double> reverse_weights(std::size_t levels) {
   std::vector<double> weights(levels);
   for (std::size_t i = 0; i < levels; ++i) weights[i] = static_cast<double>(levels - i);

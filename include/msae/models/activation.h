@@ -40,6 +40,9 @@ std::string kind(const Activation& activation);
 /// \throws std::invalid_argument unless 1 <= first <= latents
 std::vector<std::int64_t> doubling_levels(std::int64_t first, std::int64_t latents);
 
+/// The default preset's: 8, 16, ..., 512, those below `latents`, then `latents` itself.
+std::vector<std::int64_t> default_levels(std::int64_t latents);
+
 /// L, L-1, ..., 1: the sparsest level weighs most ("reverse weighting" of the paper).
 std::vector<double> reverse_weights(std::size_t levels);
 

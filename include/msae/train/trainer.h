@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <string>
 
 #include "msae/data/source.h"
 #include "msae/models/sparse_autoencoder.h"
@@ -32,8 +32,9 @@ struct Progress {
 /// What a run leaves on disk.
 struct RunOptions {
   std::filesystem::path folder = {};  ///< empty: nothing is written
-  bool resume = false;                ///< go on from the folder's state, when it has one
-  double save_every_seconds = 300;    ///< 0: not by time
+  std::string description = {};     ///< written to the folder's options.toml, so that the run can be repeated
+  bool resume = false;              ///< go on from the folder's state, when it has one
+  double save_every_seconds = 300;  ///< 0: not by time
   std::int64_t save_every_steps = 0;  ///< 0: not by steps
   std::int64_t log_every = 0;         ///< steps between rows of metrics.csv; 0: about 200 rows in all
 };

@@ -1,0 +1,60 @@
+#include "io/tensor_file.h"
+
+#include "io/safetensors.h"
+#include "msae/core/error.h"
+#include "msae/core/memory.h"
+
+namespace msae::io {
+namespace {
+
+struct TypeName {
+  torch::ScalarType type;
+  const char* name;
+};
+constexpr TypeName type_names[] = {{torch::kFloat32, "F32"}, {torch::kFloat64, "F64"}, {torch::kInt64, "I64"}};
+
+const char* name_of(torch::ScalarType type) {
+  for (const auto& known : type_names) {
+    if (known.type == type) return known.name;
+  }
+  TORCH_CHECK(false, "save_tensors: cannot write tensors of type ", type);
+}
+
+torch::ScalarType type_of(const std::string& name, const std::filesystem::path& path) {
+  for (const auto& known : type_names) {
+    if (known.name == name) return known.type;
+  }
+  throw IoError(path.string() + ": holds a tensor of type " + name + "; F32, F64 or I64 was expected");
+}
+
+std::span<std::byte> bytes_of(const torch::Tensor& tensor) {
+  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
+}
+
+}  // namespace
+
+void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
+  std::vector<SafetensorsWriter::Declaration> declarations;
+  for (const auto& [name, tensor] : file.tensors) {
+    declarations.push_back({name, name_of(tensor.scalar_type()), tensor.sizes().vec()});
+  }
+  AtomicFile out(path);
+  SafetensorsWriter writer(out, declarations, file.metadata);
+  for (const auto& [name, tensor] : file.tensors) writer.write(bytes_of(tensor.detach().cpu().contiguous()));
+  writer.finish();
+  out.commit();
+}
+
+TensorFile load_tensors(const std::filesystem::path& path) {
+  const SafetensorsFile in(path);
+  TensorFile file{{}, in.metadata()};
+  for (const auto& [name, entry] : in.tensors()) {
+    require_memory(entry.bytes, path.string() + ": tensor " + name);
+    auto tensor = torch::empty(entry.shape, type_of(entry.dtype, path));
+    in.read(entry, 0, bytes_of(tensor));
+    file.tensors.emplace(name, std::move(tensor));
+  }
+  return file;
+}
+
+}  // namespace msae::io

@@ -1,0 +1,24 @@
+/// \file
+/// LibTorch tensors in one safetensors file: the bridge between the Torch-free format and the library.
+#pragma once
+
+#include <torch/types.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace msae::io {
+
+struct TensorFile {
+  std::map<std::string, torch::Tensor> tensors;  ///< float32, float64 or int64, on the CPU once loaded
+  std::map<std::string, std::string> metadata;
+};
+
+/// Whole or not at all. \throws msae::IoError; c10::Error for a tensor of another type
+void save_tensors(const std::filesystem::path& path, const TensorFile& file);
+
+/// \throws msae::IoError when the file is missing, malformed, or holds a tensor of another type
+TensorFile load_tensors(const std::filesystem::path& path);
+
+}  // namespace msae::io

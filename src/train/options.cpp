@@ -1,0 +1,112 @@
+#include "msae/train/options.h"
+
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+
+#include "msae/core/error.h"
+
+namespace msae::train {
+namespace {
+
+template <typename Number>
+void require(bool holds, const char* field, Number value, const char* expected) {
+  if (holds) return;
+  std::ostringstream sentence;
+  sentence << field << ": must be " << expected << ", not " << value;
+  throw std::invalid_argument(sentence.str());
+}
+
+bool share(double value) {
+  return value >= 0 && value <= 1;
+}
+
+// Constant for int((1 - decay) * epochs) epochs, then towards zero; the published implementation truncates,
+// which lets the rate of very short runs rise above the base.
+double published_factor(const TrainOptions& options, std::int64_t epoch, std::int64_t epochs) {
+  const auto total = static_cast<double>(epochs);
+  const auto constant = static_cast<std::int64_t>((1 - options.decay) * total);
+  if (epoch < constant) return 1;
+  return (total - static_cast<double>(epoch)) / (total - (1 - options.decay) * total);
+}
+
+}  // namespace
+
+void TrainOptions::validate() const {
+  require(batch_size >= 1, "batch_size", batch_size, "at least 1");
+  require(steps >= 0, "steps", steps, "at least 1 (0: epochs decide)");
+  require(steps > 0 || epochs >= 1, "epochs", epochs, "at least 1");
+  require(learning_rate > 0 && std::isfinite(learning_rate), "learning_rate", learning_rate,
+          "positive and finite");
+  require(share(warmup), "warmup", warmup, "from 0 to 1");
+  require(share(decay), "decay", decay, "from 0 to 1");
+  require(l1 >= 0 && std::isfinite(l1), "l1", l1, "finite and not negative");
+  require(beta1 >= 0 && beta1 < 1, "beta1", beta1, "from 0 to below 1");
+  require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "from 0 to below 1");
+  require(epsilon > 0 && std::isfinite(epsilon), "epsilon", epsilon, "positive and finite");
+  require(weight_decay >= 0 && std::isfinite(weight_decay), "weight_decay", weight_decay,
+          "finite and not negative");
+  require(clip >= 0 && std::isfinite(clip), "clip", clip, "finite and not negative (0: no clipping)");
+  require(dead_after >= 0, "dead_after", dead_after, "at least 1 (0: one epoch)");
+}
+
+TrainOptions TrainOptions::published(const models::Activation& activation) {
+  TrainOptions options;
+  const bool relu = std::holds_alternative<models::Relu>(activation);
+  const bool nested = std::holds_alternative<models::Matryoshka>(activation);
+  options.learning_rate = relu ? 5e-5 : nested ? 1e-4 : 5e-4;
+  options.l1 = relu ? 0.003 : 0;
+  options.warmup = 0;
+  options.schedule_by_epoch = true;
+  options.weigh_short_batch = false;
+  options.rescale_before_step = true;
+  options.scaling = Scaling::published;
+  options.published_order = true;
+  return options;
+}
+
+models::SparseAutoencoderOptions published_model(std::int64_t dim, std::int64_t latents,
+                                                 models::Activation activation, std::uint64_t seed) {
+  return {.dim = dim,
+          .latents = latents,
+          .activation = std::move(activation),
+          .seed = seed,
+          .decoder_norm = 0.1,
+          .encoder_norm = 0.1};
+}
+
+void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics, Scaling scaling) {
+  const auto dim = static_cast<std::int64_t>(statistics.mean.size());
+  if (dim != model.dim()) {
+    throw std::invalid_argument("data: rows have dimension " + std::to_string(dim) + " but the model's is " +
+                                std::to_string(model.dim()));
+  }
+  const double energy = statistics.mean_squared_deviation;
+  if (scaling != Scaling::none && !(energy > 0)) {
+    throw Error("data: all rows are equal, so there is nothing to learn and no scale to give them");
+  }
+  double scale = 1;
+  if (scaling == Scaling::published) scale = std::sqrt(static_cast<double>(dim)) / energy;
+  if (scaling == Scaling::unit_variance) scale = std::sqrt(static_cast<double>(dim) / energy);
+  model.set_statistics(torch::tensor(statistics.mean, torch::kFloat64), scale);
+}
+
+double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t steps,
+                     std::int64_t steps_per_epoch) {
+  if (options.schedule_by_epoch) {
+    const auto epochs = (steps + steps_per_epoch - 1) / steps_per_epoch;
+    return options.learning_rate * published_factor(options, step / steps_per_epoch, epochs);
+  }
+  const auto total = static_cast<double>(steps), done = static_cast<double>(step);
+  const double warm = std::ceil(options.warmup * total);
+  double factor = 1;
+  if (options.schedule == Schedule::cosine) {
+    factor = 0.5 * (1 + std::cos(M_PI * std::max(0.0, done - warm) / std::max(1.0, total - warm)));
+  } else {
+    factor = options.decay > 0 ? std::min(1.0, (total - done) / (options.decay * total)) : 1;
+  }
+  if (done < warm) factor *= (done + 1) / (warm + 1);
+  return options.learning_rate * factor;
+}
+
+}  // namespace msae::train

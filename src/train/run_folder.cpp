@@ -1,0 +1,139 @@
+#include "train/run_folder.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <iomanip>
+#include <sstream>
+
+#include "io/atomic_file.h"
+#include "io/tensor_file.h"
+#include "msae/core/error.h"
+#include "msae/io/model_folder.h"
+
+namespace msae::train {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* state_format = "1";
+constexpr const char* metrics_header = "step,epoch,rows_seen,lr,loss,fvu,active,dead,seconds,rows_per_second";
+
+fs::path state_file(const fs::path& folder) {
+  return folder / "state" / "state.safetensors";
+}
+fs::path metrics_file(const fs::path& folder) {
+  return folder / "metrics.csv";
+}
+
+std::string full_digits(double value) {
+  std::ostringstream text;
+  text << std::setprecision(17) << value;
+  return text.str();
+}
+
+const std::string& metadata(const io::TensorFile& file, const char* key, const fs::path& path) {
+  const auto found = file.metadata.find(key);
+  if (found == file.metadata.end())
+    throw IoError(path.string() + ": not a saved training state, '" + key + "' is missing");
+  return found->second;
+}
+
+template <typename Number>
+Number parse_number(const std::string& text, const fs::path& path) {
+  std::istringstream in(text);
+  Number value{};
+  if (!(in >> value) || !in.eof() || value < 0)
+    throw IoError(path.string() + ": damaged, '" + text + "' is no number");
+  return value;
+}
+
+}  // namespace
+
+RunFolder::RunFolder(RunOptions options) : options_(std::move(options)) {
+  create();
+  lock();
+}
+
+RunFolder::~RunFolder() {
+  if (lock_ >= 0) ::close(lock_);
+}
+
+void RunFolder::create() {
+  const auto& folder = options_.folder;
+  std::error_code error;
+  if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
+    throw IoError(folder.string() + ": is a file; name a folder for the run");
+  }
+  if (!options_.resume && fs::is_directory(folder, error) && !fs::is_empty(folder, error) && !error) {
+    throw IoError(folder.string() +
+                  ": is not empty; name a new folder, or go on with the run in it by --resume");
+  }
+  fs::create_directories(folder / "state", error);
+  if (error || ::access(folder.c_str(), W_OK) != 0) {
+    throw IoError(folder.string() + ": cannot be written" + (error ? " (" + error.message() + ")" : ""));
+  }
+}
+
+void RunFolder::lock() {
+  const auto path = options_.folder / "state" / "lock";
+  lock_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
+  if (lock_ < 0) throw IoError(path.string() + ": cannot be written");
+  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+    ::close(lock_);
+    throw IoError(options_.folder.string() + ": another run is writing to this folder");
+  }
+  if (!options_.description.empty() && !fs::exists(options_.folder / "options.toml")) {
+    io::write_file(options_.folder / "options.toml", options_.description);
+  }
+}
+
+std::optional<SavedState> RunFolder::load_state() const {
+  const auto path = state_file(options_.folder);
+  if (!fs::exists(path)) return std::nullopt;
+  auto file = io::load_tensors(path);
+  if (metadata(file, "state_format", path) != state_format) {
+    throw IoError(path.string() + ": written by a newer version of msae; update msae to go on with this run");
+  }
+  SavedState state;
+  state.step = parse_number<std::int64_t>(metadata(file, "step", path), path);
+  state.seconds = parse_number<double>(metadata(file, "seconds", path), path);
+  state.fingerprint = metadata(file, "fingerprint", path);
+  state.tensors = std::move(file.tensors);
+  return state;
+}
+
+void RunFolder::save_state(const SavedState& state) const {
+  io::save_tensors(state_file(options_.folder), {state.tensors,
+                                                 {{"state_format", state_format},
+                                                  {"step", std::to_string(state.step)},
+                                                  {"seconds", full_digits(state.seconds)},
+                                                  {"fingerprint", state.fingerprint}}});
+}
+
+void RunFolder::save_model(const models::SparseAutoencoder& model) const {
+  io::save(model, options_.folder);
+}
+
+void RunFolder::open_metrics(std::int64_t step) {
+  const auto path = metrics_file(options_.folder);
+  std::string kept = std::string(metrics_header) + "\n";
+  if (std::ifstream old(path); old && step > 0) {
+    std::string line;
+    std::getline(old, line);  // the header
+    while (std::getline(old, line) && std::strtoll(line.c_str(), nullptr, 10) <= step) kept += line + "\n";
+  }
+  io::write_file(path, kept);
+  metrics_.open(path, std::ios::app);
+}
+
+void RunFolder::log(const Progress& p) {
+  metrics_ << p.step << ',' << p.epoch << ',' << p.rows_seen << ',' << std::setprecision(9) << p.learning_rate
+           << ',' << p.metrics.loss << ',' << p.metrics.fvu << ',' << p.metrics.active << ','
+           << p.metrics.dead << ',' << std::setprecision(6) << p.seconds << ',' << p.rows_per_second << '\n';
+  if (!metrics_.flush())
+    throw IoError(metrics_file(options_.folder).string() + ": cannot be written; is the disk full?");
+}
+
+}  // namespace msae::train

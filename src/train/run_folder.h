@@ -1,0 +1,50 @@
+// What a training run leaves on disk: metrics.csv, options.toml, state/ and the model.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "msae/train/engine.h"
+#include "msae/train/trainer.h"
+
+namespace msae::train {
+
+/// Where a run stands, beside its tensors.
+struct SavedState {
+  std::int64_t step = 0;
+  double seconds = 0;
+  std::string fingerprint;  ///< of all that decides the numbers; a resumed run must have the same
+  TensorMap tensors;
+};
+
+/// The folder of one run, locked against a second one for as long as this object lives.
+class RunFolder {
+ public:
+  /// Creates the folder, or takes the existing one when resuming or empty.
+  /// \throws msae::IoError when it is not empty, not writable or in use
+  explicit RunFolder(RunOptions options);
+  ~RunFolder();
+  RunFolder(const RunFolder&) = delete;
+  RunFolder& operator=(const RunFolder&) = delete;
+
+  /// The newest saved state, if any.
+  std::optional<SavedState> load_state() const;
+  void save_state(const SavedState& state) const;
+  void save_model(const models::SparseAutoencoder& model) const;
+
+  /// Opens metrics.csv; rows after `step` belong to steps that are about to be repeated and are cut.
+  void open_metrics(std::int64_t step);
+  void log(const Progress& progress);
+
+ private:
+  void create();
+  void lock();
+
+  RunOptions options_;
+  std::ofstream metrics_;
+  int lock_ = -1;
+};
+
+}  // namespace msae::train

@@ -1,0 +1,240 @@
+#include "msae/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <sstream>
+#include <stdexcept>
+
+#include "msae/core/error.h"
+#include "msae/core/log.h"
+#include "msae/core/memory.h"
+#include "msae/data/batch_loader.h"
+#include "msae/data/statistics.h"
+#include "train/row_order.h"
+#include "train/run_folder.h"
+
+namespace msae::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Everything that decides the numbers of a run, in words. The length of the run is part of it: the schedule
+// depends on it.
+std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& o, std::int64_t rows,
+                        std::int64_t steps) {
+  std::ostringstream text;
+  text.precision(17);
+  const auto& m = model.options();
+  text << "model " << models::kind(m.activation) << " dim " << m.dim << " latents " << m.latents << " seed "
+       << m.seed;
+  if (const auto* topk = std::get_if<models::TopK>(&m.activation)) text << " k " << topk->k;
+  if (const auto* batch = std::get_if<models::BatchTopK>(&m.activation)) text << " k " << batch->k;
+  if (const auto* nested = std::get_if<models::Matryoshka>(&m.activation)) {
+    text << " levels";
+    for (const auto level : nested->levels) text << ' ' << level;
+    text << " weights";
+    for (const auto weight : nested->weights) text << ' ' << weight;
+  }
+  text << "; rows " << rows << " batch " << o.batch_size << " steps " << steps << " lr " << o.learning_rate
+       << " schedule " << static_cast<int>(o.schedule) << ' ' << o.warmup << ' ' << o.decay << ' '
+       << o.schedule_by_epoch << " loss " << static_cast<int>(o.loss) << " l1 " << o.l1 << " short "
+       << o.weigh_short_batch << " adam " << o.beta1 << ' ' << o.beta2 << ' ' << o.epsilon << ' '
+       << o.weight_decay << " clip " << o.clip << " order " << o.rescale_before_step << ' '
+       << o.published_order << " scaling " << static_cast<int>(o.scaling) << " seed " << o.seed << " dead "
+       << o.dead_after;
+  return text.str();
+}
+
+data::LoaderOptions loader_options(const models::SparseAutoencoder& model, const TrainOptions& options) {
+  data::LoaderOptions loader{.batch_size = options.batch_size, .seed = options.seed};
+  if (options.published_order) {
+    loader.epoch_seed = published_epoch_seeds(model.options().seed, model.latents(), model.dim());
+  }
+  return loader;
+}
+
+void copy_named(const torch::OrderedDict<std::string, torch::Tensor>& from, TensorMap& to) {
+  for (const auto& item : from) to["model." + item.key()] = item.value().detach();
+}
+
+// One fit(): the loop's state in one place.
+class Fit {
+ public:
+  Fit(models::SparseAutoencoder& model, TrainOptions options, data::EmbeddingSource& rows,
+      const RunOptions& run)
+      : model_(model),
+        options_(std::move(options)),
+        run_(run),
+        loader_(rows, loader_options(model, options_)) {
+    per_epoch_ = loader_.batches_per_epoch();
+    steps_ = options_.steps > 0 ? options_.steps : options_.epochs * per_epoch_;
+    if (options_.dead_after == 0) options_.dead_after = rows.rows();
+    log_every_ = run.log_every > 0 ? run.log_every : std::max<std::int64_t>(1, steps_ / 200);
+    fingerprint_ = fingerprint(model, options_, rows.rows(), steps_);
+    if (!run.folder.empty()) folder_.emplace(run);
+    const auto saved = folder_ ? folder_->load_state() : std::nullopt;
+    if (!saved) set_statistics(model, data::statistics(rows), options_.scaling);
+    engine_ = make_autograd_engine(model, options_);
+    if (saved) restore(*saved);
+    rows_in_data_ = rows.rows();
+    if (folder_) folder_->open_metrics(step_);
+  }
+
+  TrainResult loop(const std::function<void(const Progress&)>& callback, const std::atomic<bool>* stop) {
+    started_ = last_saved_ = Clock::now();
+    first_step_ = last_logged_ = step_;
+    last_logged_at_ = started_;
+    loader_.seek(step_ / per_epoch_, step_ % per_epoch_);
+    const auto stopped = [&] { return stop && stop->load(); };
+    TrainResult result;
+    while (step_ < steps_ && !stopped()) {
+      const auto begun = Clock::now();
+      one_step();
+      if (step_ % log_every_ == 0 || step_ == steps_) report(callback, result);
+      step_times_.push_back(seconds_since(begun));
+      if (folder_ && step_ < steps_ && save_is_due()) save();
+    }
+    if (folder_) {
+      if (step_ > first_step_ || step_ == 0) save();
+      folder_->save_model(model_);
+    }
+    result.finished = step_ == steps_;
+    result.steps = step_;
+    result.seconds = seconds();
+    result.step_milliseconds = 1e3 * median(step_times_);
+    return result;
+  }
+
+ private:
+  void one_step() {
+    auto batch = loader_.next();
+    const auto rows = torch::from_blob(batch.values.data(), {batch.rows, model_.dim()}, torch::kFloat32)
+                          .to(model_.decoder.device(), model_.decoder.scalar_type());
+    engine_->step(rows, learning_rate(options_, step_, steps_, per_epoch_));
+    ++step_;
+  }
+
+  void report(const std::function<void(const Progress&)>& callback, TrainResult& result) {
+    Progress progress;
+    progress.metrics = engine_->take_metrics();
+    if (!std::isfinite(progress.metrics.loss)) {
+      throw Error("training diverged: the loss is not finite at step " + std::to_string(step_) +
+                  "; try a smaller learning rate");
+    }
+    progress.step = step_;
+    progress.steps = steps_;
+    progress.epoch = (step_ - 1) / per_epoch_;
+    progress.rows_seen = rows_after(step_);
+    progress.learning_rate = learning_rate(options_, step_ - 1, steps_, per_epoch_);
+    progress.seconds = seconds();
+    const auto session = seconds_since(started_);
+    progress.rows_per_second = static_cast<double>(progress.rows_seen - rows_after(last_logged_)) /
+                               std::max(1e-9, seconds_since(last_logged_at_));
+    progress.seconds_left =
+        session / static_cast<double>(step_ - first_step_) * static_cast<double>(steps_ - step_);
+    last_logged_ = step_;
+    last_logged_at_ = Clock::now();
+    if (folder_) folder_->log(progress);
+    if (callback) callback(progress);
+    result.last = progress.metrics;
+  }
+
+  std::int64_t rows_after(std::int64_t steps) const {
+    return steps / per_epoch_ * rows_in_data_ +
+           steps % per_epoch_ * std::min(options_.batch_size, rows_in_data_);
+  }
+
+  double seconds() const { return seconds_before_ + seconds_since(started_); }
+
+  bool save_is_due() const {
+    return (run_.save_every_steps > 0 && step_ % run_.save_every_steps == 0) ||
+           (run_.save_every_seconds > 0 && seconds_since(last_saved_) >= run_.save_every_seconds);
+  }
+
+  void save() {
+    SavedState state{step_, seconds(), fingerprint_, engine_->state()};
+    copy_named(model_.named_parameters(), state.tensors);
+    copy_named(model_.named_buffers(), state.tensors);
+    folder_->save_state(state);
+    last_saved_ = Clock::now();
+  }
+
+  void restore(const SavedState& saved) {
+    if (saved.fingerprint != fingerprint_) {
+      throw IoError(
+          run_.folder.string() +
+          ": holds a run with other options or data; resume it with its own options.toml. It had: " +
+          saved.fingerprint);
+    }
+    const torch::NoGradGuard no_grad;
+    const auto copy = [&](const torch::OrderedDict<std::string, torch::Tensor>& into) {
+      for (const auto& item : into) {
+        const auto found = saved.tensors.find("model." + item.key());
+        if (found == saved.tensors.end() || found->second.sizes() != item.value().sizes()) {
+          throw IoError(run_.folder.string() + ": the saved state lacks a fitting '" + item.key() + "'");
+        }
+        item.value().copy_(found->second);
+      }
+    };
+    copy(model_.named_parameters());
+    copy(model_.named_buffers());
+    engine_->restore(saved.tensors);
+    step_ = saved.step;
+    seconds_before_ = saved.seconds;
+    log::info("going on from step " + std::to_string(step_));
+  }
+
+  static double median(std::vector<double> values) {
+    if (values.empty()) return 0;
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    return *middle;
+  }
+
+  models::SparseAutoencoder& model_;
+  TrainOptions options_;
+  const RunOptions& run_;
+  data::BatchLoader loader_;
+  std::optional<RunFolder> folder_;
+  std::unique_ptr<Engine> engine_;
+  std::string fingerprint_;
+  std::int64_t rows_in_data_ = 0, per_epoch_ = 1, steps_ = 0, log_every_ = 1;
+  std::int64_t step_ = 0, first_step_ = 0, last_logged_ = 0;
+  double seconds_before_ = 0;
+  Clock::time_point started_ = Clock::now(), last_saved_ = started_, last_logged_at_ = started_;
+  std::vector<double> step_times_;
+};
+
+}  // namespace
+
+Trainer::Trainer(models::SparseAutoencoder& model, TrainOptions options)
+    : model_(model), options_(std::move(options)) {
+  options_.validate();
+}
+
+void Trainer::on_progress(std::function<void(const Progress&)> callback) {
+  callback_ = std::move(callback);
+}
+
+void Trainer::stop_when(const std::atomic<bool>* flag) {
+  stop_ = flag;
+}
+
+TrainResult Trainer::fit(data::EmbeddingSource& rows, const RunOptions& run) {
+  if (rows.dim() != model_.dim()) {
+    throw std::invalid_argument("data: " + rows.name() + " has dimension " + std::to_string(rows.dim()) +
+                                " but the model's is " + std::to_string(model_.dim()));
+  }
+  if (options_.batch_size > rows.rows()) {
+    throw std::invalid_argument("batch_size: " + std::to_string(options_.batch_size) + " is more than the " +
+                                std::to_string(rows.rows()) + " rows of " + rows.name());
+  }
+  return Fit(model_, options_, rows, run).loop(callback_, stop_);
+}
+
+}  // namespace msae::train
