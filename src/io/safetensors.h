@@ -49,6 +49,7 @@ class SafetensorsFile {
   /// \throws msae::IoError when the file is missing, truncated or malformed
   explicit SafetensorsFile(const std::filesystem::path& path);
 
+  const std::filesystem::path& path() const { return file_.path(); }
   const std::map<std::string, TensorEntry>& tensors() const { return header_.tensors; }
   const std::map<std::string, std::string>& metadata() const { return header_.metadata; }
 

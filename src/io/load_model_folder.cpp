@@ -1,0 +1,166 @@
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "io/file.h"
+#include "io/model_config.h"
+#include "io/model_folder_parts.h"
+#include "io/safetensors.h"
+#include "msae/core/error.h"
+#include "msae/core/memory.h"
+#include "msae/io/model_folder.h"
+
+namespace msae::io {
+namespace {
+
+namespace fs = std::filesystem;
+using models::SparseAutoencoder;
+using torch::Tensor;
+
+c10::ScalarType scalar_type(const std::string& dtype, const std::string& where) {
+  if (dtype == "F32") return torch::kFloat32;
+  if (dtype == "F64") return torch::kFloat64;
+  if (dtype == "F16") return torch::kFloat16;
+  if (dtype == "BF16") return torch::kBFloat16;
+  throw IoError(where + " is " + dtype + ", expected F32, F64, F16 or BF16");
+}
+
+// A tensor of the weights file whose shape and dtype are as expected. Rows come as float64.
+class StoredTensor {
+ public:
+  StoredTensor(const SafetensorsFile& file, const std::string& name, const Shape& shape)
+      : file_(file),
+        entry_(file.entry(name, shape)),
+        where_(file.path().string() + ": tensor " + name),
+        type_(scalar_type(entry_.dtype, where_)) {}
+
+  c10::ScalarType type() const { return type_; }
+  std::int64_t size(std::size_t dimension) const { return entry_.shape[dimension]; }
+
+  Tensor rows(std::int64_t first, std::int64_t count) const {
+    auto shape = entry_.shape;
+    shape[0] = count;
+    const auto raw = torch::empty(shape, type_);
+    const auto row_bytes = entry_.bytes / static_cast<std::uint64_t>(entry_.shape[0]);
+    file_.read(entry_, row_bytes * static_cast<std::uint64_t>(first), bytes_of(raw));
+    return raw.to(torch::kFloat64);
+  }
+  Tensor all() const { return rows(0, entry_.shape[0]); }
+
+  /// Stores what was made of this tensor. Checked after rounding, as a large double may not fit a float.
+  void assign(const Tensor& target, const Tensor& values) const {
+    target.copy_(values);
+    if (!all_finite(target)) refuse("holds NaN, infinite or too large values");
+  }
+  [[noreturn]] void refuse(const std::string& what) const { throw IoError(where_ + " " + what); }
+
+ private:
+  const SafetensorsFile& file_;
+  const TensorEntry& entry_;
+  std::string where_;
+  c10::ScalarType type_;
+};
+
+ModelConfig read_config(const fs::path& folder) {
+  constexpr std::uint64_t max_bytes = 100'000'000;
+  std::error_code ignored;
+  if (!fs::exists(folder, ignored)) throw IoError(folder.string() + ": there is no such folder");
+  if (!fs::is_directory(folder, ignored)) throw IoError(folder.string() + ": is not a folder");
+  const auto path = folder / config_name;
+  if (!fs::exists(path, ignored)) {
+    throw IoError(folder.string() + ": is not a model folder, as it holds no " + config_name);
+  }
+  return parse_config(read_text(path, max_bytes), path.string());
+}
+
+// Building it takes the most memory: two dictionaries and what they are made from.
+std::shared_ptr<SparseAutoencoder> empty_model(const ModelConfig& config, c10::ScalarType type,
+                                               const std::string& name) {
+  const auto elements =
+      saturating_product(static_cast<std::uint64_t>(config.dim), static_cast<std::uint64_t>(config.latents));
+  require_memory(saturating_product(elements, 3 * c10::elementSize(type)), "the model " + name);
+  auto model = std::make_shared<SparseAutoencoder>(models::SparseAutoencoderOptions{
+      .dim = config.dim, .latents = config.latents, .activation = config.activation});
+  model->to(type);
+  return model;
+}
+
+void set_statistics(SparseAutoencoder& model, const ModelConfig& config, const std::string& file) {
+  auto mean = torch::zeros({config.dim}, torch::kFloat64);
+  std::copy(config.mean.begin(), config.mean.end(), mean.data_ptr<double>());
+  model.set_statistics(mean, config.scale);
+  const auto scale = model.scale.item<double>();  // as rounded to the weights' precision
+  if (!(scale > 0) || !std::isfinite(scale))
+    throw IoError(file + ": msae.scale does not fit the weights' precision");
+  if (!all_finite(model.mean)) throw IoError(file + ": msae.mean does not fit the weights' precision");
+}
+
+void read_decoder(SparseAutoencoder& model, const StoredTensor& stored, double scale) {
+  each_block(stored.size(0), stored.size(1), [&](auto first, auto count) {
+    stored.assign(model.decoder.narrow(0, first, count), stored.rows(first, count) * scale);
+  });
+}
+
+void read_encoder(SparseAutoencoder& model, const StoredTensor& stored, double scale) {
+  each_block(stored.size(0), stored.size(1), [&](auto first, auto count) {
+    stored.assign(model.encoder.narrow(1, first, count), (stored.rows(first, count) / scale).t());
+  });
+}
+
+// c W_enc [latents]: what a model that does not subtract c from its input lacks in its latent bias, as
+// x W + b = (x - c) W + (b + c W).
+Tensor encoded(const Tensor& c, const StoredTensor& encoder) {
+  auto sum = torch::zeros({encoder.size(1)}, torch::kFloat64);
+  each_block(encoder.size(0), encoder.size(1), [&](auto first, auto count) {
+    sum += c.narrow(0, first, count).matmul(encoder.rows(first, count));
+  });
+  return sum;
+}
+
+void read_threshold(SparseAutoencoder& model, const StoredTensor& stored) {
+  const auto values = stored.all();
+  if (!values.eq(values[0]).all().item<bool>()) {
+    stored.refuse("is not the same for all latents, as that of a batch-topk model is");
+  }
+  stored.assign(model.threshold, values[0]);
+}
+
+// Undoes what save() folded in.
+std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const SafetensorsFile& file,
+                                         const fs::path& folder) {
+  const StoredTensor encoder(file, "W_enc", {config.dim, config.latents});
+  const StoredTensor decoder(file, "W_dec", {config.latents, config.dim});
+  const StoredTensor input_bias(file, "b_dec", {config.dim});
+  const StoredTensor latent_bias(file, "b_enc", {config.latents});
+  const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const auto model = empty_model(config, type, folder.string());
+  set_statistics(*model, config, (folder / config_name).string());
+
+  read_decoder(*model, decoder, config.scale);
+  read_encoder(*model, encoder, config.scale);
+  const auto centre = input_bias.all();
+  input_bias.assign(model->pre_bias, (centre - model->mean.to(torch::kFloat64)) * config.scale);
+  auto bias = latent_bias.all();
+  if (!config.centred_input) bias += encoded(centre, encoder);
+  latent_bias.assign(model->latent_bias, bias);
+  if (std::holds_alternative<models::BatchTopK>(config.activation)) {
+    read_threshold(*model, StoredTensor(file, "threshold", {config.latents}));
+  }
+  return model;
+}
+
+}  // namespace
+
+std::shared_ptr<SparseAutoencoder> load(const fs::path& folder, c10::Device device) {
+  const torch::NoGradGuard no_grad;
+  const auto config = read_config(folder);
+  const SafetensorsFile file(folder / weights_name);
+  const auto model = build(config, file, folder);
+  model->to(device);
+  return model;
+}
+
+}  // namespace msae::io

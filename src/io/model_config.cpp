@@ -1,0 +1,175 @@
+#include "io/model_config.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "io/json_reader.h"
+#include "msae/core/error.h"
+#include "msae/core/version.h"
+
+namespace msae::io {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Of the key "msae". A reader takes its own and every older one.
+constexpr std::int64_t format_version = 1;
+
+// What SAELens calls the model that computes the same as ours does by default.
+std::string architecture(const models::Activation& activation) {
+  struct Name {
+    const char* operator()(const models::Relu&) const { return "standard"; }
+    const char* operator()(const models::TopK&) const { return "topk"; }
+    const char* operator()(const models::BatchTopK&) const { return "jumprelu"; }
+    const char* operator()(const models::Matryoshka&) const { return "topk"; }
+  };
+  return std::visit(Name{}, activation);
+}
+
+ordered_json activation_json(const models::Activation& activation) {
+  ordered_json json;
+  json["kind"] = models::kind(activation);
+  if (const auto* topk = std::get_if<models::TopK>(&activation)) json["k"] = topk->k;
+  if (const auto* batch = std::get_if<models::BatchTopK>(&activation)) json["k"] = batch->k;
+  if (const auto* nested = std::get_if<models::Matryoshka>(&activation)) {
+    json["levels"] = nested->levels;
+    json["weights"] = nested->weights;
+  }
+  return json;
+}
+
+models::Activation parse_activation(const JsonObject& fields) {
+  const auto kind = fields.text("kind");
+  if (kind == "relu") return models::Relu{};
+  if (kind == "topk") return models::TopK{.k = fields.integer("k")};
+  if (kind == "batch-topk") return models::BatchTopK{.k = fields.integer("k")};
+  if (kind == "matryoshka") {
+    models::Matryoshka nested{.levels = fields.integers("levels")};
+    if (fields.has("weights")) nested.weights = fields.numbers("weights");
+    return nested;
+  }
+  fields.refuse("kind", "is none of relu, topk, batch-topk and matryoshka: " + as_written(kind));
+}
+
+ordered_json own_part(const ModelConfig& config) {
+  ordered_json json;
+  json["format_version"] = format_version;
+  json["version"] = version();
+  json["activation"] = activation_json(config.activation);
+  json["scale"] = config.scale;
+  json["mean"] = config.mean;
+  return json;
+}
+
+// The members of an object a line each, all else on one line: a list of 512 numbers is nothing to scroll
+// through.
+void print(const ordered_json& value, const std::string& indent, std::string& out) {
+  if (!value.is_object() || value.empty()) {
+    out += value.dump();
+    return;
+  }
+  out += "{\n";
+  const auto inner = indent + "  ";
+  auto separator = "";
+  for (const auto& [key, member] : value.items()) {
+    out += separator + inner + ordered_json(key).dump() + ": ";
+    print(member, inner, out);
+    separator = ",\n";
+  }
+  out += "\n" + indent + "}";
+}
+
+void parse_own_part(const JsonObject& own, ModelConfig& config) {
+  const auto version = own.integer("format_version");
+  if (version > format_version) {
+    own.refuse("format_version", "is " + std::to_string(version) + ", but this msae " + msae::version() +
+                                     " knows " + std::to_string(format_version) +
+                                     " at most: update msae to read the model");
+  }
+  if (version < 1) own.refuse("format_version", "must be at least 1, not " + std::to_string(version));
+  config.activation = parse_activation(own.object("activation"));
+  config.mean = own.numbers("mean");
+  if (config.mean.size() != static_cast<std::size_t>(config.dim)) {
+    own.refuse("mean", "has " + std::to_string(config.mean.size()) + " numbers, but d_in is " +
+                           std::to_string(config.dim));
+  }
+  config.scale = own.number("scale");
+  if (!(config.scale > 0)) own.refuse("scale", "must be positive, not " + as_written(config.scale));
+}
+
+models::Activation parse_foreign_activation(const JsonObject& fields, const std::string& name) {
+  if (name == "standard") return models::Relu{};
+  if (name == "topk") return models::TopK{.k = fields.integer("k")};
+  fields.refuse("architecture",
+                "is " + as_written(name) + ": of SAELens' own models only standard and topk can be read");
+}
+
+// What changes the result and we do not do.
+void check_processing(const JsonObject& fields) {
+  for (const auto* key : {"normalize_activations", "reshape_activations"}) {
+    const auto value = fields.text_or(key, "none");
+    if (value != "none") fields.refuse(key, "is " + as_written(value) + ": only none can be read");
+  }
+  if (fields.flag_or("rescale_acts_by_decoder_norm", false)) {
+    fields.refuse("rescale_acts_by_decoder_norm", "is true: only false can be read");
+  }
+}
+
+std::int64_t parse_size(const JsonObject& fields, const char* key) {
+  const auto size = fields.integer(key);
+  if (size < 1) fields.refuse(key, "must be at least 1, not " + std::to_string(size));
+  return size;
+}
+
+}  // namespace
+
+std::string config_text(const ModelConfig& config) {
+  ordered_json json;
+  json["architecture"] = architecture(config.activation);
+  json["d_in"] = config.dim;
+  json["d_sae"] = config.latents;
+  json["dtype"] = config.float64 ? "float64" : "float32";
+  json["device"] = "cpu";
+  json["apply_b_dec_to_input"] = config.centred_input;
+  json["normalize_activations"] = "none";
+  json["reshape_activations"] = "none";
+  const auto* topk = std::get_if<models::TopK>(&config.activation);
+  const auto* nested = std::get_if<models::Matryoshka>(&config.activation);
+  if (topk || nested) {
+    json["k"] = topk ? topk->k : nested->levels.front();
+    json["rescale_acts_by_decoder_norm"] = false;
+  }
+  json["metadata"]["saved_by"] = "msae " + version();
+  json["msae"] = own_part(config);
+  std::string text;
+  print(json, "", text);
+  return text + "\n";
+}
+
+ModelConfig parse_config(std::string_view text, const std::string& file) {
+  const auto json = parse_json(text, file);
+  const JsonObject fields(json, file);
+  ModelConfig config;
+  const auto name = fields.text("architecture");
+  config.dim = parse_size(fields, "d_in");
+  config.latents = parse_size(fields, "d_sae");
+  config.centred_input = fields.flag_or("apply_b_dec_to_input", true);
+  check_processing(fields);
+  if (fields.has("msae")) {
+    parse_own_part(fields.object("msae"), config);
+    if (name != architecture(config.activation)) {
+      fields.refuse("architecture", "is " + as_written(name) + ", which does not fit msae.activation.kind " +
+                                        models::kind(config.activation));
+    }
+  } else {
+    config.activation = parse_foreign_activation(fields, name);
+  }
+  try {
+    models::validate(config.activation, config.latents);
+  } catch (const std::invalid_argument& impossible) {
+    throw IoError(file + ": " + impossible.what());
+  }
+  return config;
+}
+
+}  // namespace msae::io

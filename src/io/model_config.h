@@ -1,0 +1,34 @@
+/// \file
+/// cfg.json of a model folder: what it says, apart from the weights. Torch-free.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "msae/models/activation.h"
+
+namespace msae::io {
+
+struct ModelConfig {
+  std::int64_t dim = 0;
+  std::int64_t latents = 0;
+  models::Activation activation;
+  std::vector<double> mean;  ///< [dim], of the training data; empty: zeros
+  double scale = 1;          ///< of the training data
+  bool float64 = false;  ///< weights in double precision; written for SAELens, ours is the tensors' own dtype
+  /// SAELens' apply_b_dec_to_input: the decoder's bias is subtracted before encoding. Always so in folders of
+  /// ours.
+  bool centred_input = true;
+};
+
+/// One line a key, long lists on one line; numbers come back exactly.
+std::string config_text(const ModelConfig& config);
+
+/// Reads what config_text() or SAELens wrote. Without the key "msae" the model is SAELens' own: mean 0,
+/// scale 1. \param file named in messages \throws msae::IoError when a field is missing, of the wrong type,
+/// impossible, or of a kind that we do not have
+ModelConfig parse_config(std::string_view text, const std::string& file);
+
+}  // namespace msae::io

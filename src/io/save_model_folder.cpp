@@ -1,0 +1,96 @@
+#include <array>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "io/atomic_file.h"
+#include "io/model_config.h"
+#include "io/model_folder_parts.h"
+#include "io/safetensors.h"
+#include "msae/core/error.h"
+#include "msae/io/model_folder.h"
+
+namespace msae::io {
+namespace {
+
+namespace fs = std::filesystem;
+using models::SparseAutoencoder;
+using torch::Tensor;
+
+Tensor to_float64(const Tensor& tensor) {
+  return tensor.detach().to(torch::kCPU, torch::kFloat64);
+}
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  std::error_code ignored;
+  fs::create_directories(folder, error);
+  if (fs::is_directory(folder, ignored)) return;
+  const auto reason = error ? error.message() : std::string("a file of that name is there");
+  throw IoError(folder.string() + ": the folder cannot be made: " + reason);
+}
+
+ModelConfig config_of(const SparseAutoencoder& model) {
+  const auto mean = to_float64(model.mean).contiguous();
+  const auto* numbers = mean.data_ptr<double>();
+  return {.dim = model.dim(),
+          .latents = model.latents(),
+          .activation = model.activation(),
+          .mean = {numbers, numbers + mean.numel()},
+          .scale = model.scale.item<double>(),
+          .float64 = model.decoder.scalar_type() == torch::kFloat64};
+}
+
+bool has_threshold(const ModelConfig& config) {
+  return std::holds_alternative<models::BatchTopK>(config.activation);
+}
+
+std::vector<SafetensorsWriter::Declaration> declarations(const ModelConfig& config) {
+  const auto* dtype = config.float64 ? "F64" : "F32";
+  std::vector<SafetensorsWriter::Declaration> tensors{{"W_dec", dtype, {config.latents, config.dim}},
+                                                      {"W_enc", dtype, {config.dim, config.latents}},
+                                                      {"b_dec", dtype, {config.dim}},
+                                                      {"b_enc", dtype, {config.latents}}};
+  if (has_threshold(config)) tensors.push_back({"threshold", dtype, {config.latents}});
+  return tensors;
+}
+
+// The tensors in the order of declarations(), mean and scale folded in, in float64 until they are stored.
+void write_weights(const SparseAutoencoder& model, const ModelConfig& config, AtomicFile& file) {
+  SafetensorsWriter writer(file, declarations(config));
+  const auto write = [&](const char* name, const Tensor& values) {
+    const auto stored = values.to(config.float64 ? torch::kFloat64 : torch::kFloat32).contiguous();
+    if (!all_finite(stored)) {
+      throw IoError(file.target().string() + ": not written, as " + name +
+                    " would hold NaN or infinite values");
+    }
+    writer.write(bytes_of(stored));
+  };
+  each_block(config.latents, config.dim, [&](auto first, auto count) {
+    write("W_dec", to_float64(model.decoder.narrow(0, first, count)) / config.scale);
+  });
+  each_block(config.dim, config.latents, [&](auto first, auto count) {
+    write("W_enc", to_float64(model.encoder.narrow(1, first, count)).t() * config.scale);
+  });
+  write("b_dec", to_float64(model.mean) + to_float64(model.pre_bias) / config.scale);
+  write("b_enc", to_float64(model.latent_bias));
+  if (has_threshold(config)) write("threshold", to_float64(model.threshold).expand({config.latents}));
+  writer.finish();
+}
+
+}  // namespace
+
+void save(const SparseAutoencoder& model, const fs::path& folder) {
+  const torch::NoGradGuard no_grad;
+  make_folder(folder);
+  const auto config = config_of(model);
+  // Weights first: should the machine stop between the two renames, they compute the same beside the older
+  // cfg.json of the same run, as the statistics folded into them cancel whatever that one says.
+  std::array<AtomicFile, 2> files{AtomicFile(folder / weights_name), AtomicFile(folder / config_name)};
+  write_weights(model, config, files[0]);
+  files[1].write(config_text(config));
+  commit_together(files);
+}
+
+}  // namespace msae::io
