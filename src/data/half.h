@@ -1,0 +1,38 @@
+/// \file
+/// Floating-point elements as files hold them, to float32. HDF5 converts float16 itself, but at 0.08 GB/s.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <span>
+
+namespace msae::data {
+
+/// The value of IEEE 754 binary16 `bits`: exact, also for subnormals, and NaNs keep sign and payload.
+/// Masks instead of branches, so that loops over it vectorise; no float32 subnormals, which a process may
+/// have told its processor to flush to zero.
+constexpr float half_to_float(std::uint16_t bits) {
+  // Signed, for SSE2 compares no unsigned numbers.
+  const std::int32_t magnitude = bits & 0x7fff;
+  const std::int32_t sign = (bits >> 15) * std::numeric_limits<std::int32_t>::min();
+  const std::int32_t bias = magnitude >= 0x7c00 ? (255 - 31) << 23 : (127 - 15) << 23;
+  const std::int32_t normal = (magnitude << 13) + bias;
+  // A subnormal is an integer multiple of 2^-24.
+  const auto subnormal = std::bit_cast<std::int32_t>(static_cast<float>(magnitude) * 0x1p-24f);
+  const std::int32_t is_subnormal = -static_cast<std::int32_t>(magnitude < 0x0400);
+  return std::bit_cast<float>((subnormal & is_subnormal) | (normal & ~is_subnormal) | sign);
+}
+
+enum class Element { float16, float32, float64 };
+
+constexpr std::size_t size_of(Element element) {
+  return element == Element::float16 ? 2 : element == Element::float32 ? 4 : 8;
+}
+
+/// Converts the out.size() elements at `raw`, which need no alignment, to float32; `swapped`: their byte
+/// order is not this machine's. float64 beyond float32's range becomes Inf.
+void to_float(const std::byte* raw, Element element, bool swapped, std::span<float> out);
+
+}  // namespace msae::data

@@ -1,0 +1,325 @@
+#include "data/hdf5_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <numeric>
+#include <utility>
+
+#include "data/hdf5_type.h"
+#include "msae/core/error.h"
+#include "msae/core/memory.h"
+
+namespace msae::data::hdf5 {
+namespace {
+
+std::recursive_mutex& library_lock() {
+  static std::recursive_mutex lock;
+  return lock;
+}
+
+/// HDF5's own words for the error it met first, in brackets: they tell a truncated file from an unknown
+/// filter.
+std::string reason() {
+  std::string text;
+  const auto keep_first = [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
+    if (error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
+    return 1;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &text);
+  return text.empty() ? "" : " (HDF5 says: " + text + ")";
+}
+
+void check(herr_t status, const std::string& what) {
+  if (status < 0) throw IoError(what + reason());
+}
+
+Handle checked(hid_t id, Handle::Close close, const std::string& what) {
+  if (id < 0) throw IoError(what + reason());
+  return {id, close};
+}
+
+Shape shape_of(hid_t data_set) {
+  const Handle space{H5Dget_space(data_set), H5Sclose};
+  Shape shape(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space.get()))));
+  std::vector<hsize_t> sizes(shape.size());
+  H5Sget_simple_extent_dims(space.get(), sizes.data(), nullptr);
+  std::copy(sizes.begin(), sizes.end(), shape.begin());
+  return shape;
+}
+
+DataSetInfo describe(hid_t data_set, const std::string& path) {
+  const Handle type{H5Dget_type(data_set), H5Tclose};
+  return {path, shape_of(data_set), type_name(type.get()), float_type(type.get())};
+}
+
+std::uint64_t product(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, saturating_product);
+}
+
+/// What stops us before HDF5 is asked, whose own words for it are obscure.
+void check_readable(const std::filesystem::path& path) {
+  const std::string name = path.string();
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) throw IoError(name + ": no such file");
+  if (std::filesystem::is_directory(status)) throw IoError(name + " is a folder; name an HDF5 file");
+  errno = 0;
+  if (!std::ifstream(path)) throw IoError(name + " cannot be read: " + std::strerror(errno));
+}
+
+/// The chunk cache must hold every chunk that a row crosses, twice over where a block of rows ends within
+/// chunks: else compressed chunks are unpacked again for every piece of them. Left alone where that would be
+/// a good part of memory.
+void fit_chunk_cache(hid_t data_set, hid_t access, const DataSetInfo& info) {
+  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
+  std::vector<hsize_t> chunk(info.shape.size());
+  if (H5Pget_layout(layout.get()) != H5D_CHUNKED || chunk.size() < 2) return;
+  H5Pget_chunk(layout.get(), static_cast<int>(chunk.size()), chunk.data());
+  std::uint64_t across = 1;
+  for (std::size_t i = 1; i < chunk.size(); ++i) {
+    across = saturating_product(across, info.shape[i] / std::max<hsize_t>(1, chunk[i]) + 1);
+  }
+  const Handle type{H5Dget_type(data_set), H5Tclose};
+  const auto chunk_bytes = saturating_product(product({chunk.begin(), chunk.end()}), H5Tget_size(type.get()));
+  const auto bytes = saturating_product(2 * chunk_bytes, across);
+  constexpr std::uint64_t default_bytes = 1 << 20;
+  if (bytes <= default_bytes || bytes > available_memory() / 8) return;
+  constexpr std::size_t slots = 12421;  // a prime, as HDF5 asks for
+  H5Pset_chunk_cache(access, slots, bytes, H5D_CHUNK_CACHE_W0_DEFAULT);
+}
+
+/// The paths of everything below a group that is no soft or external link.
+std::vector<std::string> names_below(hid_t group) {
+  std::vector<std::string> names;
+  const auto add = [](hid_t, const char* name, const H5L_info_t* link, void* out) -> herr_t {
+    try {
+      if (link->type == H5L_TYPE_HARD) static_cast<std::vector<std::string>*>(out)->push_back(name);
+      return 0;
+    } catch (...) {  // no exception may cross C
+      return -1;
+    }
+  };
+  H5Lvisit(group, H5_INDEX_NAME, H5_ITER_INC, add, &names);
+  return names;
+}
+
+}  // namespace
+
+Session::Session() : lock_(library_lock()) {
+  H5Eget_auto2(H5E_DEFAULT, &report_, &report_data_);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+Session::~Session() {
+  H5Eset_auto2(H5E_DEFAULT, report_, report_data_);
+}
+
+Handle::Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), close_(other.close_) {}
+
+Handle& Handle::operator=(Handle&& other) noexcept {
+  std::swap(id_, other.id_);
+  std::swap(close_, other.close_);
+  return *this;
+}
+
+Handle::~Handle() {
+  if (id_ < 0) return;
+  const Session session;
+  close_(id_);
+}
+
+std::string text(const Shape& shape) {
+  if (shape.empty()) return "scalar";
+  std::string sizes;
+  for (const auto size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
+  return "[" + sizes + "]";
+}
+
+std::string text(const std::vector<DataSetInfo>& data_sets) {
+  constexpr std::size_t most = 20;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(most, data_sets.size()); ++i) {
+    list += (i > 0 ? ", " : "") + data_sets[i].text();
+  }
+  if (data_sets.size() > most) list += " and " + std::to_string(data_sets.size() - most) + " more";
+  return list.empty() ? "no data set" : list;
+}
+
+std::string DataSetInfo::text() const {
+  return path + " " + hdf5::text(shape) + " " + type;
+}
+
+DataSet::DataSet(Handle handle, DataSetInfo info, std::string file)
+    : handle_(std::move(handle)), info_(std::move(info)), file_(std::move(file)) {}
+
+Handle DataSet::select_rows(std::uint64_t first, std::uint64_t count) const {
+  Handle space{H5Dget_space(handle_.get()), H5Sclose};
+  std::vector<hsize_t> start(info_.shape.size(), 0);
+  std::vector<hsize_t> size(info_.shape.begin(), info_.shape.end());
+  start.at(0) = first;
+  size.at(0) = count;
+  check(H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr),
+        name() + ": rows cannot be selected");
+  return space;
+}
+
+Handle DataSet::memory_space(std::uint64_t count) const {
+  std::vector<hsize_t> size(info_.shape.begin(), info_.shape.end());
+  size.at(0) = count;
+  return {H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose};
+}
+
+void DataSet::read_raw(std::uint64_t first, std::uint64_t count, std::byte* out) const {
+  const Session session;
+  const Handle type{H5Dget_type(handle_.get()), H5Tclose};
+  const Handle in_file = select_rows(first, count);
+  const Handle in_memory = memory_space(count);
+  check(H5Dread(handle_.get(), type.get(), in_memory.get(), in_file.get(), H5P_DEFAULT, out),
+        name() + ": rows from " + std::to_string(first) + " on cannot be read");
+}
+
+void DataSet::write_rows(std::uint64_t first, std::uint64_t count, std::span<const float> rows) {
+  const Session session;
+  const Handle in_file = select_rows(first, count);
+  const Handle in_memory = memory_space(count);
+  check(H5Dwrite(handle_.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(), H5P_DEFAULT, rows.data()),
+        name() + " cannot be written");
+}
+
+File::File(Handle handle, std::string name) : handle_(std::move(handle)), name_(std::move(name)) {}
+
+File File::open(const std::filesystem::path& path) {
+  const Session session;
+  check_readable(path);
+  const std::string name = path.string();
+  if (H5Fis_hdf5(name.c_str()) <= 0) throw IoError(name + " is not an HDF5 file");
+  const Handle access{H5Pcreate(H5P_FILE_ACCESS), H5Pclose};
+  // Some network file systems have no locks; reading needs none.
+  H5Pset_file_locking(access.get(), true, true);
+  // Rows are read once and far apart: reading around them for later would cost, not save.
+  H5Pset_sieve_buf_size(access.get(), 0);
+  return {checked(H5Fopen(name.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose,
+                  name + " cannot be opened: it is damaged, incomplete or still being written"),
+          name};
+}
+
+File File::create(const std::filesystem::path& path) {
+  const Session session;
+  const std::string name = path.string();
+  return {checked(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose,
+                  name + " cannot be created"),
+          name};
+}
+
+std::vector<DataSetInfo> File::data_sets() const {
+  const Session session;
+  std::vector<DataSetInfo> found;
+  for (const auto& name : names_below(handle_.get())) {
+    const Handle object{H5Oopen(handle_.get(), name.c_str(), H5P_DEFAULT), H5Oclose};
+    if (object && H5Iget_type(object.get()) == H5I_DATASET)
+      found.push_back(describe(object.get(), "/" + name));
+  }
+  return found;
+}
+
+void File::fail_missing(const std::string& path) const {
+  throw IoError(name_ + ": " + path + "; the file holds " + text(data_sets()));
+}
+
+DataSet File::data_set(const std::string& path) const {
+  const Session session;
+  DataSetInfo info;
+  const Handle access{H5Pcreate(H5P_DATASET_ACCESS), H5Pclose};
+  {
+    const Handle object{H5Oopen(handle_.get(), path.c_str(), H5P_DEFAULT), H5Oclose};
+    if (!object) fail_missing("no data set " + path);
+    if (H5Iget_type(object.get()) == H5I_GROUP) fail_missing(path + " is a group, not a data set");
+    if (H5Iget_type(object.get()) != H5I_DATASET) fail_missing(path + " is not a data set");
+    info = describe(object.get(), path);
+    fit_chunk_cache(object.get(), access.get(), info);
+  }  // closed first: a data set opened twice keeps the cache of the first time
+  Handle handle = checked(H5Dopen2(handle_.get(), path.c_str(), access.get()), H5Dclose,
+                          name_ + ":" + path + " cannot be opened");
+  return {std::move(handle), std::move(info), name_};
+}
+
+template <class T>
+std::vector<T> File::read(const std::string& path, const std::optional<Shape>& shape) const {
+  const Session session;
+  const DataSet data = data_set(path);
+  const auto& there = data.info().shape;
+  if (shape && *shape != there) {
+    throw IoError(data.name() + " has the shape " + text(there) + ", expected " + text(*shape));
+  }
+  require_memory(saturating_product(product(there), sizeof(T)), data.name());
+  std::vector<T> values(product(there));
+  check(H5Dread(data.id(), native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
+        data.name() + " cannot be read as numbers");
+  return values;
+}
+
+std::vector<std::string> File::read_strings(const std::string& path) const {
+  const Session session;
+  const DataSet data = data_set(path);
+  if (data.info().type != "string") throw IoError(data.name() + " holds no strings but " + data.info().type);
+  const auto count = product(data.info().shape);
+  require_memory(saturating_product(count, sizeof(std::string)), data.name());
+  std::vector<std::string> values(count);
+  check(read_string_elements(data.id(), values), data.name() + " cannot be read");
+  return values;
+}
+
+Handle File::create_data_set(const std::string& path, hid_t type, const Shape& shape) {
+  const Handle links{H5Pcreate(H5P_LINK_CREATE), H5Pclose};
+  H5Pset_create_intermediate_group(links.get(), 1);
+  const std::vector<hsize_t> sizes(shape.begin(), shape.end());
+  const Handle space{H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), H5Sclose};
+  return checked(
+      H5Dcreate2(handle_.get(), path.c_str(), type, space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT),
+      H5Dclose, name_ + ":" + path + " cannot be created");
+}
+
+template <class T>
+void File::write(const std::string& path, std::span<const T> values, const Shape& shape) {
+  const Session session;
+  if (values.size() != product(shape))
+    throw IoError(name_ + ":" + path + ": the values do not fill " + text(shape));
+  const Handle data = create_data_set(path, native_type<T>(), shape);
+  check(H5Dwrite(data.get(), native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
+        name_ + ":" + path + " cannot be written");
+}
+
+void File::write_strings(const std::string& path, const std::vector<std::string>& values) {
+  const Session session;
+  const Handle type = string_type();
+  std::vector<const char*> elements;
+  for (const auto& value : values) elements.push_back(value.c_str());
+  const Handle data = create_data_set(path, type.get(), {values.size()});
+  check(H5Dwrite(data.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, elements.data()),
+        name_ + ":" + path + " cannot be written");
+}
+
+DataSet File::create_rows(const std::string& path, std::uint64_t rows, std::uint64_t dim) {
+  const Session session;
+  Handle data = create_data_set(path, H5T_NATIVE_FLOAT, {rows, dim});
+  DataSetInfo info = describe(data.get(), path);
+  return {std::move(data), std::move(info), name_};
+}
+
+void File::flush() {
+  const Session session;
+  check(H5Fflush(handle_.get(), H5F_SCOPE_GLOBAL), name_ + " cannot be written to the end");
+}
+
+template std::vector<float> File::read(const std::string&, const std::optional<Shape>&) const;
+template std::vector<double> File::read(const std::string&, const std::optional<Shape>&) const;
+template std::vector<std::int32_t> File::read(const std::string&, const std::optional<Shape>&) const;
+template std::vector<std::int64_t> File::read(const std::string&, const std::optional<Shape>&) const;
+template void File::write(const std::string&, std::span<const float>, const Shape&);
+template void File::write(const std::string&, std::span<const double>, const Shape&);
+template void File::write(const std::string&, std::span<const std::int32_t>, const Shape&);
+template void File::write(const std::string&, std::span<const std::int64_t>, const Shape&);
+
+}  // namespace msae::data::hdf5

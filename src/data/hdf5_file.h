@@ -1,0 +1,147 @@
+/// \file
+/// A little RAII around the HDF5 C API: what embeddings, and the truth behind synthetic ones, need of it.
+/// Works with HDF5 1.10, which has no type for float16: elements are read as the file holds them and
+/// converted by half.h.
+#pragma once
+
+#include <hdf5.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/half.h"
+
+namespace msae::data::hdf5 {
+
+/// Held around calls into HDF5, by everything below itself. The library is not thread-safe, so one lock
+/// guards it across the process; and it prints its errors, which reach our users as exceptions alone.
+class Session {
+ public:
+  Session();
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+ private:
+  std::lock_guard<std::recursive_mutex> lock_;
+  H5E_auto2_t report_ = nullptr;
+  void* report_data_ = nullptr;
+};
+
+/// Owns an identifier; negative means none.
+class Handle {
+ public:
+  using Close = herr_t (*)(hid_t);
+  Handle() = default;
+  Handle(hid_t id, Close close) : id_(id), close_(close) {}
+  Handle(Handle&& other) noexcept;
+  Handle& operator=(Handle&& other) noexcept;
+  ~Handle();
+
+  hid_t get() const { return id_; }
+  explicit operator bool() const { return id_ >= 0; }
+
+ private:
+  hid_t id_ = -1;
+  Close close_ = nullptr;
+};
+
+using Shape = std::vector<std::uint64_t>;
+
+/// Elements of a floating-point type we can read: what they are, and whether their bytes are the wrong way
+/// round here.
+struct FloatType {
+  Element element = Element::float32;
+  bool swapped = false;
+  std::size_t size() const { return size_of(element); }
+};
+
+struct DataSetInfo {
+  std::string path;
+  Shape shape;                        ///< empty for a scalar
+  std::string type;                   ///< "float16", "int32", "string", ...
+  std::optional<FloatType> floating;  ///< none when the elements are anything else
+  /// "/train/embeddings [41599, 512] float16"
+  std::string text() const;
+};
+
+/// "[41599, 512]"
+std::string text(const Shape& shape);
+
+/// The first data sets of a list, for messages; "no data set" for none.
+std::string text(const std::vector<DataSetInfo>& data_sets);
+
+class DataSet {
+ public:
+  DataSet(Handle handle, DataSetInfo info, std::string file);
+
+  hid_t id() const { return handle_.get(); }
+  const DataSetInfo& info() const { return info_; }
+  std::string name() const { return file_ + ":" + info_.path; }
+
+  /// Copies rows [first, first + count) along the first dimension as the file holds them. `out` has room for
+  /// them. \throws msae::IoError
+  void read_raw(std::uint64_t first, std::uint64_t count, std::byte* out) const;
+
+  /// Writes rows [first, first + count) of a data set of floats. \throws msae::IoError
+  void write_rows(std::uint64_t first, std::uint64_t count, std::span<const float> rows);
+
+ private:
+  Handle select_rows(std::uint64_t first, std::uint64_t count) const;
+  Handle memory_space(std::uint64_t count) const;
+
+  Handle handle_;
+  DataSetInfo info_;
+  std::string file_;
+};
+
+class File {
+ public:
+  /// For reading. \throws msae::IoError when there is no such file, or it is no whole HDF5 file
+  static File open(const std::filesystem::path& path);
+  /// For writing, replacing what is there. \throws msae::IoError
+  static File create(const std::filesystem::path& path);
+
+  const std::string& name() const { return name_; }
+
+  /// Every data set in every group, in name order.
+  std::vector<DataSetInfo> data_sets() const;
+
+  /// \throws msae::IoError when `path` is a group or missing, listing the data sets that are there
+  DataSet data_set(const std::string& path) const;
+
+  /// A whole data set of numbers, converted to T: float, double, std::int32_t or std::int64_t.
+  /// \throws msae::IoError also when its shape is not `shape`, if given
+  template <class T>
+  std::vector<T> read(const std::string& path, const std::optional<Shape>& shape = std::nullopt) const;
+
+  /// A list of strings, of fixed or variable length. \throws msae::IoError
+  std::vector<std::string> read_strings(const std::string& path) const;
+
+  /// Writes a whole data set, making the groups on its way. \throws msae::IoError
+  template <class T>
+  void write(const std::string& path, std::span<const T> values, const Shape& shape);
+  void write_strings(const std::string& path, const std::vector<std::string>& values);
+
+  /// A data set of float32, to be filled by rows. \throws msae::IoError
+  DataSet create_rows(const std::string& path, std::uint64_t rows, std::uint64_t dim);
+
+  /// Hands everything to the system: a full disk shows here, not in the destructor. \throws msae::IoError
+  void flush();
+
+ private:
+  File(Handle handle, std::string name);
+  Handle create_data_set(const std::string& path, hid_t type, const Shape& shape);
+  [[noreturn]] void fail_missing(const std::string& path) const;
+
+  Handle handle_;
+  std::string name_;
+};
+
+}  // namespace msae::data::hdf5
