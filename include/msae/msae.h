@@ -9,6 +9,7 @@
 #include "msae/core/memory.h"
 #include "msae/core/version.h"
 #include "msae/data/batch_loader.h"
+#include "msae/data/listing.h"
 #include "msae/data/source.h"
 #include "msae/data/statistics.h"
 #include "msae/data/synthetic.h"

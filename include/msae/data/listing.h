@@ -1,0 +1,22 @@
+/// \file
+/// What a data file holds.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace msae::data {
+
+struct Listing {
+  std::string path;                  ///< inside the file, e.g. "/train/embeddings"
+  std::vector<std::uint64_t> shape;  ///< empty for a scalar
+  std::string type;                  ///< "float16", "int32", "string", ...
+  bool usable = false;               ///< as embeddings: two-dimensional, floating point, not empty
+};
+
+/// Every data set of an HDF5 file, in name order. \throws msae::IoError when it is no HDF5 file
+std::vector<Listing> list(const std::filesystem::path& file);
+
+}  // namespace msae::data

@@ -1,0 +1,110 @@
+#include "cli/command.h"
+
+#include <ATen/Parallel.h>
+
+#include <charconv>
+#include <csignal>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+
+#include "io/atomic_file.h"
+#include "msae/core/log.h"
+
+namespace msae::cli {
+namespace {
+
+std::atomic<bool> interrupt_flag{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+extern "C" void on_interrupt(int signal_number) {
+  interrupt_flag = true;
+  std::signal(signal_number, SIG_DFL);
+}
+
+template <typename Number>
+std::vector<Number> parse_list(const std::string& text, const std::string& option) {
+  std::vector<Number> values;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    Number value{};
+    const auto [next, error] = std::from_chars(at, end, value);
+    const bool ends_well = error == std::errc() && (next == end || (*next == ',' && next + 1 != end));
+    if (!ends_well) {
+      throw std::invalid_argument(option + ": '" + text + "' is not a list of numbers like 64,128,256");
+    }
+    values.push_back(value);
+    if (next == end) return values;
+    at = next + 1;
+  }
+}
+
+}  // namespace
+
+void add_common(CLI::App& command, Common& common) {
+  command
+      .add_option("--json", common.json,
+                  "Write the results as JSON to FILE ('-': to stdout, instead of the table)")
+      ->type_name("FILE")
+      ->configurable(false);
+  command.add_flag("--quiet", common.quiet, "No progress and no remarks on stderr")->configurable(false);
+  command.add_flag("--verbose", common.verbose, "More remarks on stderr")
+      ->configurable(false)
+      ->excludes("--quiet");
+  command.add_option("--threads", common.threads, "Threads to compute with (default: one per core)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
+}
+
+void add_device(CLI::App& command, Common& common) {
+  command.add_option("--device", common.device, "auto (a GPU when there is one), cpu, cuda or cuda:N")
+      ->type_name("NAME")
+      ->capture_default_str();
+}
+
+void add_seed(CLI::App& command, Common& common, const std::string& of_what) {
+  command.add_option("--seed", common.seed, "Seed of " + of_what)->type_name("N")->capture_default_str();
+}
+
+void apply(const Common& common) {
+  if (common.threads > 0) at::set_num_threads(common.threads);
+  log::set_level(common.quiet ? log::Level::warning : common.verbose ? log::Level::debug : log::Level::info);
+}
+
+bool shows_table(const Common& common) {
+  return common.json != "-";
+}
+
+void write_json(const Common& common, const nlohmann::ordered_json& result) {
+  if (common.json.empty()) return;
+  const auto text = result.dump(2) + "\n";
+  if (common.json == "-") {
+    std::cout << text << std::flush;
+  } else {
+    io::write_file(common.json, text);
+  }
+}
+
+void say(const Common& common, const std::string& line) {
+  if (!common.quiet) std::cerr << line << std::endl;
+}
+
+const std::atomic<bool>& interrupted() {
+  return interrupt_flag;
+}
+
+void watch_interrupts() {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+}
+
+std::vector<std::int64_t> parse_integers(const std::string& text, const std::string& option) {
+  return parse_list<std::int64_t>(text, option);
+}
+
+std::vector<double> parse_numbers(const std::string& text, const std::string& option) {
+  return parse_list<double>(text, option);
+}
+
+}  // namespace msae::cli

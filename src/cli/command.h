@@ -1,0 +1,52 @@
+// What every subcommand shares: common options, results, messages, interruption.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace msae::cli {
+
+/// Options that mean the same everywhere.
+struct Common {
+  bool quiet = false;
+  bool verbose = false;
+  int threads = 0;  ///< 0: Torch's choice, one per core
+  std::string device = "auto";
+  std::uint64_t seed = 42;
+  std::string json;  ///< "-": stdout, in place of the table
+};
+
+/// Adds --json, --quiet, --verbose and --threads, to which a subcommand adds the others it has.
+void add_common(CLI::App& command, Common& common);
+void add_device(CLI::App& command, Common& common);
+void add_seed(CLI::App& command, Common& common, const std::string& of_what);
+
+/// Threads and log level; call first.
+void apply(const Common& common);
+
+/// Whether the human-readable result belongs on stdout.
+bool shows_table(const Common& common);
+/// Writes the JSON to the file or stdout that --json names; nothing when it was not given.
+void write_json(const Common& common, const nlohmann::ordered_json& result);
+
+/// A line on stderr unless --quiet.
+void say(const Common& common, const std::string& line);
+
+/// Set by the first Ctrl-C or SIGTERM once watch_interrupts() was called; the second one ends the process.
+const std::atomic<bool>& interrupted();
+void watch_interrupts();
+
+/// "64,128,256" as numbers. \throws std::invalid_argument naming the option
+std::vector<std::int64_t> parse_integers(const std::string& text, const std::string& option);
+std::vector<double> parse_numbers(const std::string& text, const std::string& option);
+
+void add_train(CLI::App& program);
+void add_eval(CLI::App& program);
+void add_info(CLI::App& program);
+void add_synth(CLI::App& program);
+
+}  // namespace msae::cli

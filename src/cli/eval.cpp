@@ -1,0 +1,94 @@
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/report.h"
+#include "msae/core/device.h"
+#include "msae/data/synthetic.h"
+#include "msae/io/model_folder.h"
+
+namespace msae::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::vector<std::string> runs;
+  std::string data;
+  std::string k;
+  std::string truth;
+  eval::EvalOptions options;
+};
+
+std::vector<eval::Recovery> recovery(const models::SparseAutoencoder& model,
+                                     const data::SyntheticTruth& truth, const std::string& file) {
+  if (truth.dim != model.dim()) {
+    throw std::invalid_argument("truth: " + file + " has dimension " + std::to_string(truth.dim) +
+                                " but the model's is " + std::to_string(model.dim()));
+  }
+  const auto dictionary = torch::tensor(truth.dictionary).reshape({truth.concepts(), truth.dim});
+  return eval::concept_recovery(model.decoder, dictionary, truth.depth);
+}
+
+void run(Arguments& arguments) {
+  const auto& common = arguments.common;
+  apply(common);
+  if (!arguments.k.empty()) arguments.options.k = parse_integers(arguments.k, "--k");
+  arguments.options.validate();
+  const auto device = resolve_device(common.device);
+  const auto data = data::open(arguments.data);
+  data::SyntheticTruth truth;
+  if (!arguments.truth.empty()) truth = data::read_truth(arguments.truth);
+
+  auto results = nlohmann::ordered_json::array();
+  for (const auto& folder : arguments.runs) {
+    const auto model = io::load(folder, device);
+    RunReport report{folder, evaluate_with_bar(*model, *data, arguments.options, common)};
+    if (!arguments.truth.empty()) report.recovery = recovery(*model, truth, arguments.truth);
+    if (shows_table(common)) {
+      if (!results.empty()) std::cout << "\n";
+      print(std::cout, report);
+    }
+    results.push_back(to_json(report));
+  }
+  write_json(common, results);
+}
+
+}  // namespace
+
+void add_eval(CLI::App& program) {
+  auto& command = *program.add_subcommand("eval", "Where a model stands between sparsity and reconstruction");
+  auto arguments = std::make_shared<Arguments>();
+  auto& a = *arguments;
+  command.add_option("RUN", a.runs, "Folders of trained models")->required();
+  command.add_option("--data", a.data, "Embeddings to evaluate on (see 'msae --help')")
+      ->type_name("DATA")
+      ->required();
+  command
+      .add_option("--k", a.k, "Further operating points: keep the k largest positive latents, e.g. 8,16,32")
+      ->type_name("K,K,...");
+  command
+      .add_option("--truth", a.truth,
+                  "A file of 'msae synth': report how many of its true concepts were found")
+      ->type_name("FILE");
+  command.add_flag(
+      "--centred", a.options.centred,
+      "Take cosine, NMAE and FVU/row after subtracting the model's mean (default: of the original rows)");
+  command.add_option("--batch-size", a.options.batch_size, "Rows at a time")
+      ->type_name("N")
+      ->capture_default_str();
+  add_device(command, a.common);
+  add_common(command, a.common);
+  command.footer(
+      "Points: 'trained' is what the model was trained for (relu: all positives, topk: its k, batch-topk: "
+      "its threshold,\n"
+      "matryoshka: its first level), 'all' keeps every positive latent.\n"
+      "active: mean latents above zero per row; sparsity: share of zeros; FVU: sum of squared residuals over "
+      "the sum of\n"
+      "squared deviations from the data's mean; FVU/row: the published variant, a mean of per-row ratios; "
+      "dead: share of\n"
+      "latents that no row activates.\n"
+      "Example: msae eval run --data clip.h5:/test --k 8,32,128 --json points.json");
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace msae::cli

@@ -1,0 +1,136 @@
+#include <cmath>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "cli/command.h"
+#include "cli/table.h"
+#include "io/safetensors.h"
+#include "msae/core/error.h"
+#include "msae/data/listing.h"
+#include "msae/data/statistics.h"
+#include "msae/io/model_folder.h"
+
+namespace msae::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+struct Arguments {
+  Common common;
+  std::string path;
+};
+
+template <typename Numbers>
+std::string listed(const Numbers& numbers) {
+  std::string text;
+  for (const auto number : numbers) text += (text.empty() ? "" : ", ") + Json(number).dump();
+  return "[" + text + "]";
+}
+
+Json model_info(const fs::path& folder) {
+  const auto model = io::load(folder);
+  Json json = {{"kind", "model"},
+               {"path", folder.string()},
+               {"model", models::kind(model->activation())},
+               {"dim", model->dim()},
+               {"latents", model->latents()}};
+  if (const auto* topk = std::get_if<models::TopK>(&model->activation())) json["k"] = topk->k;
+  if (const auto* batch = std::get_if<models::BatchTopK>(&model->activation())) {
+    json["k"] = batch->k;
+    json["threshold"] = model->threshold.item<double>();
+  }
+  if (const auto* nested = std::get_if<models::Matryoshka>(&model->activation())) {
+    json["levels"] = nested->levels;
+    json["weights"] = nested->weights;
+  }
+  json["data_mean_norm"] = model->mean.norm().item<double>();
+  json["data_scale"] = model->scale.item<double>();
+  return json;
+}
+
+void add_state(const fs::path& folder, Json& json) {
+  const auto path = folder / "state" / "state.safetensors";
+  if (!fs::exists(path)) return;
+  const io::SafetensorsFile state(path);
+  const auto step = state.metadata().find("step");
+  json["saved_step"] = step == state.metadata().end() ? Json(nullptr) : Json(std::stoll(step->second));
+}
+
+Json file_info(const fs::path& file) {
+  Json json = {{"kind", "data"}, {"path", file.string()}, {"data_sets", Json::array()}};
+  for (const auto& found : data::list(file)) {
+    json["data_sets"].push_back(
+        {{"path", found.path}, {"shape", found.shape}, {"type", found.type}, {"embeddings", found.usable}});
+  }
+  return json;
+}
+
+Json embeddings_info(const std::string& name) {
+  const auto source = data::open(name);
+  const auto statistics = data::statistics(*source);
+  const double squared =
+      std::inner_product(statistics.mean.begin(), statistics.mean.end(), statistics.mean.begin(), 0.0);
+  return {{"kind", "embeddings"},
+          {"path", source->name()},
+          {"rows", source->rows()},
+          {"dim", source->dim()},
+          {"mean_norm", std::sqrt(squared)},
+          {"mean_squared_deviation", statistics.mean_squared_deviation}};
+}
+
+Json describe(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    if (!fs::exists(fs::path(path) / "cfg.json")) {
+      Json json = {{"kind", "run"}, {"path", path}};
+      add_state(path, json);
+      if (json.contains("saved_step")) return json;
+      throw IoError(path + ": is a folder without a model (cfg.json) or a training state");
+    }
+    auto json = model_info(path);
+    add_state(path, json);
+    return json;
+  }
+  if (fs::is_regular_file(path, error)) return file_info(path);
+  return embeddings_info(path);
+}
+
+void print(const Json& json) {
+  for (const auto& [key, value] : json.items()) {
+    if (key == "data_sets") continue;
+    std::cout << key << ": " << (value.is_string() ? value.get<std::string>() : value.dump()) << "\n";
+  }
+  if (!json.contains("data_sets")) return;
+  Table table({"data set", "shape", "type", ""});
+  for (const auto& found : json["data_sets"]) {
+    table.add({found["path"], listed(found["shape"].get<std::vector<std::uint64_t>>()), found["type"],
+               found["embeddings"].get<bool>() ? "embeddings" : ""});
+  }
+  table.print(std::cout);
+}
+
+void run(const Arguments& arguments) {
+  apply(arguments.common);
+  const auto json = describe(arguments.path);
+  if (shows_table(arguments.common)) print(json);
+  write_json(arguments.common, json);
+}
+
+}  // namespace
+
+void add_info(CLI::App& program) {
+  auto& command = *program.add_subcommand("info", "What a data file, a data set or a model folder holds");
+  auto arguments = std::make_shared<Arguments>();
+  command.add_option("PATH", arguments->path, "A data file, DATA (file.h5:/path) or the folder of a run")
+      ->required();
+  add_common(command, arguments->common);
+  command.footer(
+      "mean_squared_deviation: mean over rows of the squared distance to the mean row.\n"
+      "Examples:\n  msae info clip.h5\n  msae info clip.h5:/train\n  msae info run");
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace msae::cli

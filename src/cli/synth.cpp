@@ -1,0 +1,73 @@
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "msae/core/error.h"
+#include "msae/data/synthetic.h"
+
+namespace msae::cli {
+namespace {
+
+struct Arguments {
+  Common common;
+  std::string out;
+  bool force = false;
+  data::SyntheticOptions options;
+};
+
+void run(Arguments& arguments) {
+  const auto& common = arguments.common;
+  apply(common);
+  arguments.options.seed = common.seed;
+  if (std::filesystem::exists(arguments.out) && !arguments.force) {
+    throw IoError(arguments.out + ": exists; name another file or pass --force to replace it");
+  }
+  data::SyntheticHierarchy data(arguments.options);
+  data::write_synthetic(data, arguments.out);
+  const auto& o = arguments.options;
+  if (shows_table(common)) {
+    std::cout << arguments.out << ": " << o.rows << " rows of dimension " << o.dim << " under /embeddings, "
+              << o.concepts << " concepts in trees of depth " << o.depth << " under /truth\n";
+  }
+  write_json(common, {{"file", arguments.out},
+                      {"rows", o.rows},
+                      {"dim", o.dim},
+                      {"concepts", o.concepts},
+                      {"depth", o.depth},
+                      {"seed", o.seed}});
+}
+
+}  // namespace
+
+void add_synth(CLI::App& program) {
+  auto& command = *program.add_subcommand("synth", "CLIP-like embeddings with a known concept hierarchy");
+  auto arguments = std::make_shared<Arguments>();
+  auto& a = *arguments;
+  auto& o = a.options;
+  command.add_option("OUT", a.out, "HDF5 file to write")->required();
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    command.add_option(name, value, text)->capture_default_str();
+  };
+  add("--rows", o.rows, "Embeddings to draw");
+  add("--dim", o.dim, "Length of an embedding");
+  add("--concepts", o.concepts, "Concepts in all");
+  add("--depth", o.depth, "Levels of each concept tree; 1: no hierarchy");
+  add("--branching", o.branching, "Children of a concept that has any");
+  add("--active", o.active, "Mean concepts active in a row");
+  add("--zipf", o.zipf, "Exponent of the concepts' frequencies by rank");
+  add("--parent-cosine", o.parent_cosine, "Cosine of a child's direction to its parent's");
+  add("--mean-norm", o.mean_norm, "Norm of the common mean of the unit-norm rows");
+  add("--noise", o.noise, "Share of the energy around the mean that is noise");
+  command.add_flag("--force", a.force, "Replace an existing file");
+  add_seed(command, a.common, "everything that is drawn");
+  add_common(command, a.common);
+  command.footer(
+      "A concept is active only where its parent is. The file holds /embeddings [rows, dim] float32 and, "
+      "under /truth,\n"
+      "the dictionary, the tree, the frequencies and every row's code (indptr, indices, values).\n"
+      "Example: msae synth embeddings.h5 --rows 100000 --dim 256");
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace msae::cli

@@ -1,0 +1,93 @@
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "cli/progress_bar.h"
+#include "cli/report.h"
+#include "cli/table.h"
+#include "cli/train_arguments.h"
+#include "msae/core/device.h"
+#include "msae/core/error.h"
+#include "msae/io/model_folder.h"
+
+namespace msae::cli {
+namespace {
+
+std::string progress_text(const train::Progress& p) {
+  return "loss " + fixed(p.metrics.loss, 4) + "  FVU " + fixed(p.metrics.fvu, 4) + "  active " +
+         fixed(p.metrics.active, 1) + "  dead " + std::to_string(p.metrics.dead) + "  " +
+         fixed(p.rows_per_second, 0) + " rows/s  " + duration(p.seconds_left) + " left";
+}
+
+std::unique_ptr<data::EmbeddingSource> open_evaluation_data(const TrainArguments& a, std::int64_t dim) {
+  if (a.eval.empty()) return nullptr;
+  auto source = data::open(a.eval);
+  if (source->dim() != dim) {
+    throw IoError(source->name() + ": has dimension " + std::to_string(source->dim()) +
+                  " but the training data has " + std::to_string(dim));
+  }
+  return source;
+}
+
+nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult& result) {
+  return {{"run", a.out},
+          {"finished", result.finished},
+          {"steps", result.steps},
+          {"seconds", result.seconds},
+          {"step_ms", result.step_milliseconds},
+          {"loss", result.last.loss},
+          {"fvu", result.last.fvu},
+          {"active", result.last.active},
+          {"dead", result.last.dead}};
+}
+
+void run(const TrainArguments& a) {
+  apply(a.common);
+  const auto device = resolve_device(a.common.device);
+  const auto data = data::open(a.data);
+  const auto evaluation_data = open_evaluation_data(a, data->dim());
+  const auto p = plan(a, *data);
+
+  models::SparseAutoencoder model(p.model);
+  model.to(device);
+  train::Trainer trainer(model, p.train);
+  ProgressBar bar(!a.common.quiet);
+  trainer.on_progress([&](const train::Progress& progress) {
+    bar.update(static_cast<double>(progress.step) / static_cast<double>(progress.steps),
+               progress_text(progress));
+  });
+  watch_interrupts();
+  trainer.stop_when(&interrupted());
+  const auto result = trainer.fit(*data, p.run);
+  bar.clear();
+  auto json = to_json(a, result);
+  if (!result.finished) {
+    write_json(a.common, json);
+    throw Error("interrupted after step " + std::to_string(result.steps) + ", the model so far is saved in " +
+                a.out + "; go on with: msae train --out " + a.out + " --resume");
+  }
+  say(a.common, a.out + ": trained, " + std::to_string(result.steps) + " steps in " +
+                    duration(result.seconds) + " (" + fixed(result.step_milliseconds, 0) + " ms a step)");
+  if (evaluation_data) {
+    const RunReport report{a.out, evaluate_with_bar(model, *evaluation_data, {}, a.common)};
+    if (shows_table(a.common)) print(std::cout, report);
+    json["evaluation"] = cli::to_json(report);
+  }
+  write_json(a.common, json);
+}
+
+}  // namespace
+
+void add_train(CLI::App& program) {
+  auto& command = *program.add_subcommand("train", "Train a sparse autoencoder on embeddings");
+  auto arguments = std::make_shared<TrainArguments>();
+  add_train_options(command, *arguments);
+  command.footer(
+      "RUN holds the model (cfg.json, sae_weights.safetensors), options.toml, metrics.csv and state/.\n"
+      "Ctrl-C saves the model so far; 'msae train --out RUN --resume' goes on.\n"
+      "Examples:\n"
+      "  msae train clip.h5:/train --out run\n"
+      "  msae train clip.h5:/train --out run --levels 16,64,256 --weights reverse --eval clip.h5:/test");
+  command.callback([arguments] { run(*arguments); });
+}
+
+}  // namespace msae::cli

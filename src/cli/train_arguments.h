@@ -1,0 +1,44 @@
+// The options of `msae train`, from what was typed to what the library is told.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/command.h"
+#include "msae/train/trainer.h"
+
+namespace msae::cli {
+
+struct TrainArguments {
+  Common common;
+  std::string data, out, eval;
+  std::string preset = "default";
+  std::string model = "matryoshka";
+  std::string engine = "auto";
+  bool resume = false;
+  std::string save_every = "300";
+  std::int64_t log_every = 0;
+  std::int64_t k = 64;
+  std::string levels = "auto";
+  std::string weights = "uniform";
+  std::optional<std::int64_t> latents, expansion, epochs, steps, batch_size;
+  std::optional<double> learning_rate, warmup, decay, l1, clip, weight_decay;
+  std::optional<std::string> schedule, loss;
+};
+
+/// What a run is told, every default and preset filled in.
+struct TrainPlan {
+  models::SparseAutoencoderOptions model;
+  train::TrainOptions train;
+  train::RunOptions run;
+};
+
+void add_train_options(CLI::App& command, TrainArguments& arguments);
+
+/// \throws std::invalid_argument naming the option
+TrainPlan plan(const TrainArguments& arguments, const data::EmbeddingSource& data);
+
+/// The plan as options.toml: `msae train --config` of it repeats the run.
+std::string options_toml(const TrainArguments& arguments, const TrainPlan& plan);
+
+}  // namespace msae::cli
