@@ -11,6 +11,8 @@
 
 namespace msae::data {
 
+class Random;
+
 /// Parameters of the generator. A row is  x = y / ||y||,  y = m + t (sum_j a_j d_j - its mean) + noise,
 /// with ||m|| and t such that the rows' common mean has norm mean_norm.
 struct SyntheticOptions {
@@ -59,16 +61,20 @@ class SyntheticHierarchy final : public EmbeddingSource {
   SyntheticCode code(std::int64_t row) const;
 
  private:
-  struct Draw;
-  Draw draw(std::int64_t row) const;
+  struct Row;
+  void calibrate();
+  void draw_parts(Random& random, Row& row) const;
+  void draw(std::int64_t index, Row& row) const;
   void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override;
 
   SyntheticOptions options_;
   SyntheticTruth truth_;
-  std::vector<double> offset_;       ///< [dim], m minus the mean of the signal
-  std::vector<double> conditional_;  ///< [concepts], probability given that the parent is active
-  double signal_scale_ = 0;          ///< t
-  double noise_scale_ = 0;           ///< standard deviation per coordinate
+  std::vector<double> conditional_;     ///< [concepts], probability given that the parent is active
+  std::vector<std::int32_t> after_;     ///< [concepts], the first concept that is not below this one
+  std::vector<double> mean_direction_;  ///< [dim], of m, unit norm
+  std::vector<double> mean_signal_;     ///< [dim], expectation of sum_j a_j d_j
+  double signal_scale_ = 1;             ///< t
+  double noise_scale_ = 1;              ///< standard deviation per coordinate
 };
 
 /// Writes rows and truth to an HDF5 file, whole or not at all: /embeddings [rows, dim] float32, and under

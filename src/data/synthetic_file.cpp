@@ -1,0 +1,131 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <system_error>
+
+#include "data/hdf5_file.h"
+#include "msae/core/error.h"
+#include "msae/data/synthetic.h"
+
+namespace msae::data {
+namespace {
+
+using hdf5::File;
+namespace fs = std::filesystem;
+
+/// A name beside `target`, removed at the end unless it has become the target.
+class Temporary {
+ public:
+  explicit Temporary(const fs::path& target) : path_(target) {
+    path_ += ".partial-" + std::to_string(::getpid());
+  }
+  ~Temporary() {
+    std::error_code ignored;
+    fs::remove(path_, ignored);
+  }
+  Temporary(const Temporary&) = delete;
+  Temporary& operator=(const Temporary&) = delete;
+
+  const fs::path& path() const { return path_; }
+
+  void become(const fs::path& target) const {
+    std::error_code error;
+    fs::rename(path_, target, error);
+    if (error) throw IoError(target.string() + " cannot be written: " + error.message());
+  }
+
+ private:
+  fs::path path_;
+};
+
+void write_rows(SyntheticHierarchy& data, File& file) {
+  constexpr std::int64_t block_values = 1 << 20;
+  const auto step = std::clamp<std::int64_t>(block_values / data.dim(), 1, data.rows());
+  std::vector<float> block(static_cast<std::size_t>(step * data.dim()));
+  auto rows = file.create_rows("/embeddings", static_cast<std::uint64_t>(data.rows()),
+                               static_cast<std::uint64_t>(data.dim()));
+  for (std::int64_t first = 0; first < data.rows(); first += step) {
+    const auto count = std::min(step, data.rows() - first);
+    const auto values = std::span(block).first(static_cast<std::size_t>(count * data.dim()));
+    data.read(first, count, values);
+    rows.write_rows(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count), values);
+  }
+}
+
+template <class T>
+void write_list(File& file, const std::string& path, const std::vector<T>& values) {
+  file.write(path, std::span<const T>(values), {values.size()});
+}
+
+void write_codes(const SyntheticHierarchy& data, File& file) {
+  std::vector<std::int64_t> starts{0};
+  std::vector<std::int32_t> concepts;
+  std::vector<float> amplitudes;
+  for (std::int64_t row = 0; row < data.rows(); ++row) {
+    const auto code = data.code(row);
+    concepts.insert(concepts.end(), code.concepts.begin(), code.concepts.end());
+    amplitudes.insert(amplitudes.end(), code.amplitudes.begin(), code.amplitudes.end());
+    starts.push_back(static_cast<std::int64_t>(concepts.size()));
+  }
+  write_list(file, "/truth/codes/indptr", starts);
+  write_list(file, "/truth/codes/indices", concepts);
+  write_list(file, "/truth/codes/values", amplitudes);
+}
+
+void write_truth(const SyntheticTruth& truth, File& file) {
+  file.write("/truth/dictionary", std::span<const float>(truth.dictionary),
+             {truth.parent.size(), static_cast<std::uint64_t>(truth.dim)});
+  write_list(file, "/truth/parent", truth.parent);
+  write_list(file, "/truth/depth", truth.depth);
+  write_list(file, "/truth/frequency", truth.frequency);
+}
+
+/// A parent before its children, and one level above them: what readers walk down by.
+void check_forest(const SyntheticTruth& truth, const std::string& file) {
+  for (std::size_t node = 0; node < truth.parent.size(); ++node) {
+    const auto parent = truth.parent[node];
+    const bool placed = parent >= -1 && parent < static_cast<std::int32_t>(node);
+    if (placed && truth.depth[node] == (parent < 0 ? 0 : truth.depth[static_cast<std::size_t>(parent)]) + 1)
+      continue;
+    throw IoError(file + ":/truth/parent and depth are no forest at concept " + std::to_string(node));
+  }
+}
+
+}  // namespace
+
+void write_synthetic(SyntheticHierarchy& data, const fs::path& file) {
+  const Temporary temporary(file);
+  try {
+    auto out = File::create(temporary.path());
+    write_rows(data, out);
+    write_truth(data.truth(), out);
+    write_codes(data, out);
+    out.flush();
+  } catch (const IoError& error) {
+    // The user named the target, and knows of no other name.
+    throw IoError(file.string() + " cannot be written: " + error.what());
+  }
+  temporary.become(file);
+}
+
+SyntheticTruth read_truth(const fs::path& path) {
+  const auto file = File::open(path);
+  const auto shape = file.data_set("/truth/dictionary").info().shape;
+  if (shape.size() != 2 || shape[0] == 0 || shape[1] == 0) {
+    throw IoError(file.name() + ":/truth/dictionary has the shape " + hdf5::text(shape) +
+                  ", expected [concepts, dim]");
+  }
+  const hdf5::Shape list{shape[0]};
+  SyntheticTruth truth{.dim = static_cast<std::int64_t>(shape[1]),
+                       .dictionary = file.read<float>("/truth/dictionary"),
+                       .parent = file.read<std::int32_t>("/truth/parent", list),
+                       .depth = file.read<std::int32_t>("/truth/depth", list),
+                       .frequency = file.read<double>("/truth/frequency", list)};
+  check_forest(truth, file.name());
+  return truth;
+}
+
+}  // namespace msae::data
