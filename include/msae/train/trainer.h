@@ -51,7 +51,6 @@ class Trainer {
  public:
   /// The model must outlive the trainer. \throws std::invalid_argument
   Trainer(models::SparseAutoencoder& model, TrainOptions options);
-  ~Trainer();
 
   /// Called on the training thread after every logged step.
   void on_progress(std::function<void(const Progress&)> callback);
