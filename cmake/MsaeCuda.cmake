@@ -1,5 +1,6 @@
-# Whether this build can put tensors on a GPU: MSAE_CUDA, from MSAE_WITH_CUDA. ON insists and says in one sentence what is
-# missing; AUTO takes what there is. With CUDA the whole of Torch is found, by its own find_package(Torch).
+# Whether this build can put tensors on a GPU: MSAE_CUDA, from MSAE_WITH_CUDA. ON insists and says in one
+# sentence what is missing; AUTO takes what there is. With CUDA the whole of Torch is found, by its own
+# find_package(Torch).
 set(MSAE_CUDA OFF)
 set(cuda_obstacle "")
 
@@ -22,13 +23,18 @@ if(EXISTS ${MSAE_TORCH_ROOT}/lib/libtorch_cuda.so)
   file(STRINGS ${MSAE_TORCH_ROOT}/lib/libc10_cuda.so torch_cudart REGEX "libcudart[^ ]*[.]so[.][0-9]+")
   string(REGEX REPLACE ".*libcudart[^ ]*[.]so[.]([0-9]+).*" "\\1" torch_cuda_major "${torch_cudart}")
 endif()
+file(GLOB torch_wheels ${MSAE_TORCH_ROOT}/../nvidia/*/lib)
+file(GLOB torch_cublas ${MSAE_TORCH_ROOT}/../nvidia/*/lib/libcublas.so*)
 find_package(CUDAToolkit QUIET)
 if(NOT torch_cuda_major)
   set(cuda_obstacle "LibTorch in ${MSAE_TORCH_ROOT} is a CPU-only build")
+elseif(torch_wheels AND NOT torch_cublas)
+  set(cuda_obstacle "LibTorch lacks its CUDA libraries, which ./tests/run.sh --cuda fetches")
 elseif(NOT CUDAToolkit_FOUND)
   set(cuda_obstacle "no CUDA toolkit was found (LibTorch needs one of version ${torch_cuda_major})")
 elseif(NOT CUDAToolkit_VERSION_MAJOR EQUAL torch_cuda_major)
-  set(cuda_obstacle "the CUDA toolkit is version ${CUDAToolkit_VERSION} but LibTorch was built for ${torch_cuda_major}")
+  set(cuda_obstacle
+      "the CUDA toolkit is version ${CUDAToolkit_VERSION} but LibTorch was built for ${torch_cuda_major}")
 endif()
 if(cuda_obstacle AND MSAE_WITH_CUDA STREQUAL ON)
   message(FATAL_ERROR "MSAE_WITH_CUDA=ON: ${cuda_obstacle}.")

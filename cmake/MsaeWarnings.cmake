@@ -4,7 +4,8 @@ target_compile_options(msae_settings INTERFACE -Wall -Wextra -Wpedantic -Wshadow
                        $<$<BOOL:${MSAE_WARNINGS_AS_ERRORS}>:-Werror>)
 # GCC 12 sees overlapping copies in operator+(const char*, std::string) where there are none (its bug 105651).
 target_compile_options(msae_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
-# at::parallel_for silently runs on one thread in a file compiled without it. Compile only: msae::torch links the runtime.
+# at::parallel_for silently runs on one thread in a file compiled without it. The runtime itself is linked by
+# msae::torch.
 target_compile_options(msae_settings INTERFACE -fopenmp)
 if(MSAE_SANITIZE)
   # No vptr check: LibTorch is built without the type information it needs.

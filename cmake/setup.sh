@@ -1,5 +1,5 @@
-# What a bare Debian 12 or Ubuntu 22.04/24.04 lacks to build msae, and the build itself. To be sourced, by a bash script
-# that has changed to the root of the checkout:
+# What a bare Debian 12 or Ubuntu 22.04/24.04 lacks to build msae, and the build itself. To be sourced by a
+# bash script that has changed to the root of the checkout:
 #   setup [cuda]              Debian packages and LibTorch, where they are missing
 #   build PRESET [TARGET...]  configures and builds build/PRESET
 # Both say what they do and how long it takes, and nothing when there is nothing to do.
@@ -8,7 +8,8 @@ libtorch=.libtorch  # git-ignored
 torch_packages=(torch==2.11.0)
 # With --no-deps: all that LibTorch needs of CUDA to run on a CPU.
 cpu_packages=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
-library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libspdlog-dev nlohmann-json3-dev)
+library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libspdlog-dev
+                  nlohmann-json3-dev)
 
 say() { printf '== %s\n' "$*"; }
 die() { printf 'msae: %s\n' "$*" >&2; exit 1; }
@@ -22,7 +23,10 @@ setup() {
 
   local missing
   missing=$(missing_packages "$fetch_torch")
-  if [ -n "$missing" ]; then install_packages $missing; fi
+  if [ -n "$missing" ]; then
+    command -v ccache >/dev/null || missing+=' ccache'  # welcome, never required
+    install_packages $missing
+  fi
   if [ -n "$fetch_torch" ]; then install_torch "$cuda"; fi
 }
 
@@ -31,7 +35,6 @@ missing_packages() {
   command -v g++ >/dev/null || echo g++
   command -v cmake >/dev/null || echo cmake
   command -v ninja >/dev/null || echo ninja-build
-  command -v ccache >/dev/null || echo ccache
   if [ -n "$1" ]; then
     command -v python3 >/dev/null || echo python3
     python3 -c 'import pip' 2>/dev/null || echo python3-pip
@@ -39,7 +42,8 @@ missing_packages() {
   fi
   command -v dpkg-query >/dev/null || return 0  # not Debian: CMake says which library it misses
   comm -23 <(printf '%s\n' "${library_packages[@]}") \
-    <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${library_packages[@]}" 2>/dev/null | sed -n 's/^installed //p' | sort)
+    <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${library_packages[@]}" 2>/dev/null |
+      sed -n 's/^installed //p' | sort)
 }
 
 install_packages() {
@@ -52,17 +56,18 @@ install_packages() {
     fi
     as_root=(sudo "${as_root[@]}")
   fi
-  command -v apt-get >/dev/null || die "this is neither Debian nor Ubuntu; please install what these packages hold: $*"
+  command -v apt-get >/dev/null || die "neither Debian nor Ubuntu: please install what these packages hold: $*"
   say "Installing Debian packages (1 to 2 minutes): $*"
-  "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 update >"$log" 2>&1 &&
-    "${as_root[@]}" apt-get -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" >>"$log" 2>&1 ||
-    { tail -n 5 "$log" >&2; die "apt-get could not install the packages; is there a network? Its output is in $log"; }
+  as_root+=(apt-get -qq -o DPkg::Lock::Timeout=300)
+  { "${as_root[@]}" update && "${as_root[@]}" install --no-install-recommends "$@"; } >"$log" 2>&1 ||
+    die "apt-get could not install the packages; is there a network? What it said is in $log"
 }
 
 # The places that cmake/MsaeTorch.cmake looks at.
 torch_is_named() {
   if [ -n "${Torch_DIR:-}" ]; then
-    is_torch "$Torch_DIR/../../.." || die "Torch_DIR=$Torch_DIR holds no LibTorch; it should be LIBTORCH/share/cmake/Torch"
+    is_torch "$Torch_DIR/../../.." ||
+      die "Torch_DIR=$Torch_DIR is not that of a LibTorch, which would end in share/cmake/Torch"
     return 0
   fi
   local prefixes prefix
@@ -83,13 +88,18 @@ torch_is_here() {
 }
 
 install_torch() {
-  local packages=(--no-deps "${torch_packages[@]}" "${cpu_packages[@]}") size='0.6 GB, 1.3 GB unpacked; 1 to 3 minutes'
-  if [ -n "$1" ]; then packages=("${torch_packages[@]}") size='3 GB, 6 GB unpacked; 5 to 15 minutes'; fi
+  local packages=(--no-deps "${torch_packages[@]}" "${cpu_packages[@]}")
+  local size='0.6 GB, 1.3 GB unpacked; 1 to 3 minutes'
+  if [ -n "$1" ]; then
+    packages=("${torch_packages[@]}")
+    size='3 GB, 6 GB unpacked; 5 to 15 minutes'
+  fi
   say "Fetching LibTorch into $libtorch ($size)"
   rm -rf "$libtorch.partial"
-  python3 -m pip install --no-compile --no-cache-dir --disable-pip-version-check --only-binary=:all: \
-    --target "$libtorch.partial" "${packages[@]}" ||
-    die "pip could not fetch LibTorch (its message is above); with a LibTorch of your own, set CMAKE_PREFIX_PATH to its folder"
+  PIP_ROOT_USER_ACTION=ignore python3 -m pip install --disable-pip-version-check --no-cache-dir --no-compile \
+    --only-binary=:all: --target "$libtorch.partial" "${packages[@]}" 2>build/pip.log ||
+    die "pip could not fetch LibTorch; is there a network, and Python 3.10 to 3.14? What it said is in" \
+      "build/pip.log (to use a LibTorch of your own, set CMAKE_PREFIX_PATH to its folder)"
   rm -rf "$libtorch"
   mv "$libtorch.partial" "$libtorch"
 }
@@ -99,7 +109,7 @@ build() {
   local preset=$1 log=build/configure-$1.log started=$SECONDS steps jobs
   shift
   cmake --preset "$preset" ${cmake_options[@]+"${cmake_options[@]}"} >"$log" 2>&1 ||
-    { sed -n '/^CMake Error/,$p' "$log" >&2; die "CMake could not configure build/$preset; its output is in $log"; }
+    { sed -n '/^CMake Error/,$p' "$log" >&2; die "CMake could not configure build/$preset; see $log"; }
   steps=$(NINJA_STATUS='[%t] ' ninja -C "build/$preset" -n "$@" | grep -c '^\[' || true)
   if [ "$steps" = 0 ]; then return 0; fi
   jobs=$(build_jobs)

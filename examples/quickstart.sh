@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From nothing to an evaluated sparse autoencoder: sets up what is missing, builds the program msae, makes embeddings whose
-# concepts are known, trains on them and shows what was found. Files go to quickstart/.
+# From nothing to an evaluated sparse autoencoder: sets up what is missing, builds the program msae, makes
+# embeddings whose concepts are known, trains on them and shows what was found. Files go to quickstart/.
 #   ./examples/quickstart.sh [--cuda]
 #     --cuda  with CUDA, even where no GPU is visible
 set -euo pipefail
