@@ -13,6 +13,12 @@ using nlohmann::json;
 // Far more than any file of ours. Deeper nesting would cost memory and, in code that walks the tree, stack.
 constexpr int max_depth = 64;
 
+constexpr std::size_t longest_quote = 60;
+
+std::string shortened(const std::string& text) {
+  return text.size() <= longest_quote ? text : text.substr(0, longest_quote) + "...";
+}
+
 bool is_int64(const json& value) {
   if (value.is_number_unsigned()) {
     return value.get<std::uint64_t>() <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
@@ -46,10 +52,13 @@ json parse_json(std::string_view text, const std::string& file) {
 }
 
 std::string as_written(const json& value) {
-  constexpr std::size_t longest = 60;
-  if (value.is_array() && value.size() > longest) return "a list of " + std::to_string(value.size());
-  const auto text = value.dump(-1, ' ', /*ensure_ascii=*/true);
-  return text.size() <= longest ? text : text.substr(0, longest) + "...";
+  if (value.is_array() && value.size() > longest_quote) return "a list of " + std::to_string(value.size());
+  return shortened(value.dump(-1, ' ', /*ensure_ascii=*/true));
+}
+
+std::string printable(const std::string& name) {
+  const auto text = json(name).dump(-1, ' ', /*ensure_ascii=*/true);
+  return shortened(text.substr(1, text.size() - 2));
 }
 
 JsonObject::JsonObject(const json& value, std::string file, std::string prefix)
@@ -60,7 +69,7 @@ JsonObject::JsonObject(const json& value, std::string file, std::string prefix)
 }
 
 void JsonObject::refuse(const std::string& key, const std::string& what) const {
-  throw IoError(file_ + ": " + prefix_ + key + " " + what);
+  throw IoError(file_ + ": " + prefix_ + printable(key) + " " + what);
 }
 
 void JsonObject::refuse_type(const std::string& key, const char* wanted) const {
@@ -74,7 +83,7 @@ const json& JsonObject::at(const std::string& key) const {
 }
 
 JsonObject JsonObject::object(const std::string& key) const {
-  return {at(key), file_, prefix_ + key + "."};
+  return {at(key), file_, prefix_ + printable(key) + "."};
 }
 
 std::int64_t JsonObject::integer(const std::string& key) const {

@@ -175,7 +175,7 @@ const TensorEntry& SafetensorsFile::entry(const std::string& name) const {
       there += ", ...";
       break;
     }
-    there += (there.empty() ? "" : ", ") + other;
+    there += (there.empty() ? "" : ", ") + printable(other);
   }
   throw IoError(file_.path().string() + ": has no tensor " + name + "; it holds " +
                 (there.empty() ? "none" : there));

@@ -27,7 +27,7 @@ void make_folder(const fs::path& folder) {
   std::error_code ignored;
   fs::create_directories(folder, error);
   if (fs::is_directory(folder, ignored)) return;
-  const auto reason = error ? error.message() : std::string("a file of that name is there");
+  const auto reason = fs::exists(folder, ignored) ? "a file of that name is there" : error.message();
   throw IoError(folder.string() + ": the folder cannot be made: " + reason);
 }
 

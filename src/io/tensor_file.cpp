@@ -11,7 +11,8 @@ struct TypeName {
   torch::ScalarType type;
   const char* name;
 };
-constexpr TypeName type_names[] = {{torch::kFloat32, "F32"}, {torch::kFloat64, "F64"}, {torch::kInt64, "I64"}};
+constexpr TypeName type_names[] = {
+    {torch::kFloat32, "F32"}, {torch::kFloat64, "F64"}, {torch::kInt64, "I64"}};
 
 const char* name_of(torch::ScalarType type) {
   for (const auto& known : type_names) {
