@@ -1,0 +1,124 @@
+// Folders that SAELens wrote or read, beside what SAELens computed from them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "io/safetensors.h"
+#include "io/tensor_file.h"
+#include "msae/core/error.h"
+#include "msae/io/model_folder.h"
+#include "support/temp_dir.h"
+
+namespace msae::io {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::ThrowsMessage;
+
+std::filesystem::path fixture(const std::string& name) {
+  return std::filesystem::path(MSAE_TEST_DATA) / "saelens" / name;
+}
+
+nlohmann::ordered_json config_of(const std::filesystem::path& folder) {
+  return nlohmann::ordered_json::parse(read_text(folder / "cfg.json", 1 << 20));
+}
+
+void expect_close(const torch::Tensor& ours, const torch::Tensor& theirs) {
+  const auto error = ((ours - theirs).abs().max() / theirs.abs().max()).item<double>();
+  EXPECT_LT(error, 1e-5);
+}
+
+class SaeLensFolder : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(SaeLensFolder, ComputesWhatSaeLensComputes) {
+  const torch::NoGradGuard no_grad;
+  const auto model = load(fixture(GetParam()));
+  auto expected = load_tensors(fixture(GetParam()) / "expected.safetensors").tensors;
+  const auto latents = model->encode(expected.at("x"));
+  expect_close(latents, expected.at("encode"));
+  EXPECT_TRUE((latents > 0).equal(expected.at("encode") > 0));
+  expect_close(model->decode(expected.at("encode")), expected.at("decode"));
+}
+
+TEST_P(SaeLensFolder, StaysTheSameWhenSavedAgain) {
+  const test::TempDir folder;
+  save(*load(fixture(GetParam())), folder.path());
+  auto before = load_tensors(fixture(GetParam()) / "sae_weights.safetensors").tensors;
+  auto after = load_tensors(folder / "sae_weights.safetensors").tensors;
+  const bool centred = config_of(fixture(GetParam())).at("apply_b_dec_to_input");
+  for (const auto& [name, tensor] : before) {
+    if (centred || name != "b_enc") expect_close(after.at(name), tensor);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(, SaeLensFolder,
+                         ::testing::Values("topk", "standard", "standard_no_b_dec_to_input", "mapped_topk",
+                                           "mapped_relu", "mapped_msae_rw", "ours_matryoshka",
+                                           "ours_batch_topk"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+class OurFolder : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(OurFolder, IsStillWrittenWithTheSameKeysAndShapes) {
+  const test::TempDir folder;
+  save(*load(fixture(GetParam())), folder.path());
+
+  const SafetensorsFile before(fixture(GetParam()) / "sae_weights.safetensors");
+  const SafetensorsFile after(folder / "sae_weights.safetensors");
+  ASSERT_EQ(after.tensors().size(), before.tensors().size());
+  for (const auto& [name, tensor] : before.tensors()) {
+    EXPECT_EQ(after.entry(name, tensor.shape).dtype, tensor.dtype) << name;
+    EXPECT_EQ(after.entry(name).begin, tensor.begin) << name;
+  }
+
+  auto old_config = config_of(fixture(GetParam()));
+  auto new_config = config_of(folder.path());
+  for (auto* config : {&old_config, &new_config}) {  // a newer version is no other format
+    config->at("metadata").erase("saved_by");
+    config->at("msae").erase("version");
+  }
+  EXPECT_EQ(new_config.dump(), old_config.dump());
+}
+
+INSTANTIATE_TEST_SUITE_P(, OurFolder, ::testing::Values("ours_matryoshka", "ours_batch_topk"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST(OurFolders, RememberWhatSaeLensHasNoPlaceFor) {
+  const auto nested = load(fixture("ours_matryoshka"));
+  const auto activation = std::get<models::Matryoshka>(nested->activation());
+  EXPECT_THAT(activation.levels, ::testing::ElementsAre(3, 8, 24));
+  EXPECT_THAT(activation.weights, ::testing::ElementsAre(3, 2, 1));
+  EXPECT_FLOAT_EQ(nested->scale.item<float>(), 3.7f);
+  EXPECT_NE(nested->mean.abs().min().item<float>(), 0);
+
+  const auto batch = load(fixture("ours_batch_topk"));
+  EXPECT_EQ(std::get<models::BatchTopK>(batch->activation()).k, 4);
+  EXPECT_FLOAT_EQ(batch->threshold.item<float>(), 0.35f);
+}
+
+// A copy of the folder topk whose cfg.json has one value replaced.
+void expect_refused(const std::string& key, const nlohmann::json& value, const std::string& sentence) {
+  const test::TempDir folder;
+  auto config = config_of(fixture("topk"));
+  config[key] = value;
+  write_file(folder / "cfg.json", config.dump());
+  std::filesystem::copy(fixture("topk") / "sae_weights.safetensors", folder.path());
+  EXPECT_THAT([&] { load(folder.path()); },
+              ThrowsMessage<IoError>(AllOf(HasSubstr("cfg.json: " + key), HasSubstr(sentence))));
+}
+
+TEST(SaeLens, ModelsThatWouldComputeSomethingElseAreRefused) {
+  expect_refused("architecture", "jumprelu",
+                 "is \"jumprelu\": of SAELens' own models only standard and topk");
+  expect_refused("architecture", "gated", "is \"gated\"");
+  expect_refused("normalize_activations", "layer_norm", "is \"layer_norm\": only none");
+  expect_refused("normalize_activations", "expected_average_only_in", "only none");
+  expect_refused("reshape_activations", "hook_z", "only none");
+  expect_refused("rescale_acts_by_decoder_norm", true, "is true: only false");
+}
+
+}  // namespace
+}  // namespace msae::io
