@@ -148,7 +148,11 @@ std::string text(const std::vector<DataSetInfo>& data_sets) {
 }
 
 std::string DataSetInfo::text() const {
-  return path + " " + hdf5::text(shape) + " " + type;
+  // A name comes from the file, and may be meant for the reader's terminal.
+  std::string name = path;
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+  return name + " " + hdf5::text(shape) + " " + type;
 }
 
 DataSet::DataSet(Handle handle, DataSetInfo info, std::string file)

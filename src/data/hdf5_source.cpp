@@ -66,22 +66,23 @@ std::string objection(const DataSetInfo& info) {
   return "";
 }
 
+/// The data set that is meant where none is named.
 std::string only_candidate(const File& file) {
   const auto there = file.data_sets();
-  std::vector<std::string> candidates;
-  std::string list;
+  std::vector<DataSetInfo> candidates;
+  std::vector<DataSetInfo> empty;  // spoken of only where there is nothing better
   for (const auto& info : there) {
     if (info.shape.size() != 2 || !info.floating) continue;
-    candidates.push_back(info.path);
-    list += (list.empty() ? "" : ", ") + info.text();
+    (info.shape[0] > 0 && info.shape[1] > 0 ? candidates : empty).push_back(info);
   }
-  if (candidates.size() == 1) return candidates.front();
+  if (candidates.empty()) candidates = std::move(empty);
+  if (candidates.size() == 1) return candidates.front().path;
   if (candidates.empty()) {
     throw IoError(file.name() + " holds no two-dimensional floating-point data set; it holds " +
                   hdf5::text(there));
   }
-  throw IoError(file.name() + " holds " + std::to_string(candidates.size()) + " data sets of embeddings: " +
-                list + "; name one, as in " + file.name() + ":" + candidates.front());
+  throw IoError(file.name() + " holds several data sets of embeddings: " + hdf5::text(candidates) +
+                "; name one, as in " + file.name() + ":" + candidates.front().path);
 }
 
 }  // namespace
