@@ -16,8 +16,8 @@ namespace msae::io {
 ///   W_enc = t encoder^T, b_enc = latent_bias, W_dec = decoder / t, b_dec = m + pre_bias / t,
 /// so a reloaded model equals the saved one to rounding. SAELens sees relu as "standard", topk as "topk",
 /// matryoshka as "topk" with the first level's k, and batch-topk as "jumprelu" with its threshold. Weights
-/// are stored as float64 when the model's are, else as float32. \throws msae::IoError when the folder cannot
-/// be written, or the model holds NaN or infinite values
+/// are stored as float64 when the model's are, else as float32.
+/// \throws msae::IoError when the folder cannot be written, or the model holds NaN or infinite values
 void save(const models::SparseAutoencoder& model, const std::filesystem::path& folder);
 
 /// Reads it back; a SAELens folder of architecture standard or topk that this library did not write is read
