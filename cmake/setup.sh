@@ -121,6 +121,7 @@ build() {
 # Every core, but 1.5 GB of memory for each: what the compiler takes for a file that uses LibTorch.
 build_jobs() {
   local jobs memory limit
+  if [ -n "${CMAKE_BUILD_PARALLEL_LEVEL:-}" ]; then echo "$CMAKE_BUILD_PARALLEL_LEVEL"; return; fi
   memory=$(awk '/^MemAvailable/ {print int($2 / 1024)}' /proc/meminfo)
   for limit in /sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes; do  # of a container
     if [[ $(cat "$limit" 2>/dev/null) =~ ^[0-9]{1,15}$ ]] && ((BASH_REMATCH[0] / 1048576 < memory)); then

@@ -27,8 +27,9 @@ setup $cuda
 build "$preset" msae_cli
 
 msae=build/$preset/msae
-rm -rf quickstart/embeddings.h5 quickstart/run
+file=quickstart/embeddings.h5
+rm -rf "$file" quickstart/run
 mkdir -p quickstart
-run "$msae" synth quickstart/embeddings.h5
-run "$msae" train quickstart/embeddings.h5 "${train_options[@]}" --out quickstart/run
-run "$msae" eval quickstart/run --data quickstart/embeddings.h5 --truth quickstart/embeddings.h5
+run "$msae" synth "$file"
+run "$msae" train "$file:/embeddings" "${train_options[@]}" --out quickstart/run
+run "$msae" eval quickstart/run --data "$file:/embeddings" --truth "$file"
