@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <numeric>
+#include <string_view>
 #include <utility>
 
 #include "data/hdf5_type.h"
@@ -19,6 +20,17 @@ std::recursive_mutex& library_lock() {
   return lock;
 }
 
+/// The system's words in one of HDF5's messages where it quotes them, else its first line: the rest is for
+/// debugging.
+std::string essence(const std::string& message) {
+  constexpr std::string_view quote = "error message = '";
+  if (const auto at = message.find(quote); at != std::string::npos) {
+    const auto begin = at + quote.size();
+    return message.substr(begin, message.find('\'', begin) - begin);
+  }
+  return message.substr(0, message.find('\n'));
+}
+
 /// HDF5's own words for the error it met first, in brackets: they tell a truncated file from an unknown
 /// filter.
 std::string reason() {
@@ -28,7 +40,7 @@ std::string reason() {
     return 1;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &text);
-  return text.empty() ? "" : " (HDF5 says: " + text + ")";
+  return text.empty() ? "" : " (HDF5 says: " + essence(text) + ")";
 }
 
 void check(herr_t status, const std::string& what) {

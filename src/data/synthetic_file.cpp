@@ -1,13 +1,17 @@
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <span>
 #include <string>
 #include <system_error>
 
 #include "data/hdf5_file.h"
 #include "msae/core/error.h"
+#include "msae/core/memory.h"
 #include "msae/data/synthetic.h"
 
 namespace msae::data {
@@ -40,6 +44,25 @@ class Temporary {
  private:
   fs::path path_;
 };
+
+/// Bytes that the file will take, rather too many.
+std::uint64_t size_on_disk(const SyntheticHierarchy& data) {
+  const auto rows = static_cast<double>(data.rows());
+  const auto dim = static_cast<double>(data.dim());
+  const auto concepts = static_cast<double>(data.truth().concepts());
+  const double codes = rows * (8 + 8 * 1.2 * data.options().active);
+  return static_cast<std::uint64_t>(4 * dim * (rows + concepts) + codes + 16 * concepts) + (1 << 20);
+}
+
+/// Asks for the room first: HDF5 1.10 cannot close a file that it could not write to the end, and crashes at
+/// exit.
+void require_room(const fs::path& path, std::uint64_t bytes) {
+  const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
+  if (file < 0) throw IoError(std::strerror(errno));
+  const int error = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
+  ::close(file);
+  if (error != 0) throw IoError(human_bytes(bytes) + " are needed: " + std::strerror(error));
+}
 
 void write_rows(SyntheticHierarchy& data, File& file) {
   constexpr std::int64_t block_values = 1 << 20;
@@ -99,6 +122,7 @@ void check_forest(const SyntheticTruth& truth, const std::string& file) {
 void write_synthetic(SyntheticHierarchy& data, const fs::path& file) {
   const Temporary temporary(file);
   try {
+    require_room(temporary.path(), size_on_disk(data));
     auto out = File::create(temporary.path());
     write_rows(data, out);
     write_truth(data.truth(), out);

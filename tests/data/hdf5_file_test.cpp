@@ -123,7 +123,7 @@ TEST(Hdf5File, SaysWhatItCannotWrite) {
   const TempDir folder;
   const std::vector<float> values{1, 2};
   EXPECT_THAT(error_of([&] { File::create(folder / "missing" / "a.h5"); }),
-              HasSubstr("a.h5 cannot be created"));
+              HasSubstr("a.h5 cannot be created (HDF5 says: No such file or directory)"));
   auto file = File::create(folder / "a.h5");
   EXPECT_THAT(error_of([&] { file.write("/x", std::span(values), {3}); }),
               HasSubstr("the values do not fill [3]"));

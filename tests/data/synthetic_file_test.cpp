@@ -102,7 +102,7 @@ TEST(SyntheticFile, OnAFullDiskLeavesTheOlderOneAsItWas) {
   {
     const test::FileLimit full(100'000);
     EXPECT_THAT(error_of([&] { write_synthetic(larger, folder / "s.h5"); }),
-                HasSubstr("s.h5 cannot be written"));
+                HasSubstr("s.h5 cannot be written: 8.7 MB are needed: File too large"));
   }
   EXPECT_EQ(files_in(folder), 1u);
   EXPECT_EQ(read_truth(folder / "s.h5").dictionary, data.truth().dictionary);
