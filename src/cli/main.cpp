@@ -2,6 +2,8 @@
 #include <c10/util/Exception.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <new>
@@ -52,8 +54,8 @@ void describe(CLI::App& program) {
   program.footer(
       "A first try:\n"
       "  msae synth embeddings.h5\n"
-      "  msae train embeddings.h5 --out run\n"
-      "  msae eval run --data embeddings.h5\n"
+      "  msae train embeddings.h5:/embeddings --out run\n"
+      "  msae eval run --data embeddings.h5:/embeddings\n"
       "Exit codes: 0 success, 1 failure (one sentence on stderr), 2 wrong usage.");
   program.set_version_flag("--version", "msae " + msae::version());
   program
@@ -68,7 +70,8 @@ void describe(CLI::App& program) {
 }  // namespace
 
 int main(int count, char** values) {
-  CLI::App program;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file size limit shows as a failed write, which loses nothing
+  CLI::App program("", "msae");
   describe(program);
   msae::cli::add_train(program);
   msae::cli::add_eval(program);

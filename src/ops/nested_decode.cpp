@@ -9,7 +9,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
 torch::Tensor at_level(const torch::Tensor& latents, const torch::Tensor& level, std::int64_t i) {
-  return latents * (level == i);
+  return torch::where(level == i, latents, torch::zeros({}, latents.options()));
 }
 
 // The masked latents of one level exist one at a time, forwards and backwards: autograd over the plain
@@ -43,7 +43,8 @@ struct NestedDecode : torch::autograd::Function<NestedDecode> {
     torch::Tensor suffix;
     for (std::int64_t i = gradients[0].size(0) - 1; i >= 0; --i) {
       suffix = suffix.defined() ? suffix + gradients[0][i] : gradients[0][i];
-      if (wants_latents) latents_gradient += suffix.mm(decoder.t()) * (level == i);
+      if (wants_latents)
+        latents_gradient = torch::where(level == i, suffix.mm(decoder.t()), latents_gradient);
       if (wants_decoder) decoder_gradient.addmm_(at_level(latents, level, i).t(), suffix);
     }
     return {latents_gradient, {}, decoder_gradient, {}};

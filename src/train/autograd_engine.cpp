@@ -49,7 +49,7 @@ class AutogradEngine final : public Engine {
   }
 
   StepMetrics take_metrics() override {
-    const auto sums = sums_.to(torch::kCPU);
+    const auto sums = sums_.to(torch::kCPU, sums_.scalar_type(), /*non_blocking=*/false, /*copy=*/true);
     const auto* s = sums.const_data_ptr<double>();
     sums_.zero_();
     StepMetrics metrics;

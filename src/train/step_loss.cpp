@@ -17,12 +17,12 @@ torch::Tensor reconstruction_loss(const torch::Tensor& reconstruction, const tor
 
 StepLoss nested_loss(models::SparseAutoencoder& model, const models::Matryoshka& nested,
                      const torch::Tensor& input, const torch::Tensor& pre, const TrainOptions& options) {
-  const auto positives = (pre.detach() > 0).sum(1);
-  const auto effective = collapse(nested, positives.max().item<std::int64_t>());
+  const auto latents = pre.relu();
+  const auto positives = latents.detach().sign().sum(1);
+  const auto effective = collapse(nested, positives.max().item<std::int64_t>(), model.latents());
   const auto level_count = static_cast<std::int64_t>(effective.levels.size());
 
   const auto level = ops::nested_levels(pre.detach(), effective.levels);
-  const auto latents = pre.relu();
   const auto reconstructions =
       ops::nested_decode(latents, level, model.decoder, level_count) + model.pre_bias;
   const auto weights = torch::tensor(effective.weights, input.options());
@@ -31,7 +31,8 @@ StepLoss nested_loss(models::SparseAutoencoder& model, const models::Matryoshka&
   result.loss = (reconstruction_loss(reconstructions, input, options.loss) * weights).sum();
   result.reconstruction = reconstructions[0].detach();
   result.active = positives.clamp_max(nested.levels[0]).sum();
-  result.fired = ((level < level_count) & (pre.detach() > 0)).any(0);
+  const auto kept = torch::where(level < level_count, latents.detach(), torch::zeros({}, latents.options()));
+  result.fired = kept.amax(0) > 0;
   return result;
 }
 
@@ -58,16 +59,17 @@ StepLoss single_loss(models::SparseAutoencoder& model, const torch::Tensor& inpu
 
 }  // namespace
 
-EffectiveLevels collapse(const models::Matryoshka& nested, std::int64_t most_positives) {
+EffectiveLevels collapse(const models::Matryoshka& nested, std::int64_t most_positives,
+                         std::int64_t latents) {
   auto weights = nested.weights.empty() ? std::vector<double>(nested.levels.size(), 1.0) : nested.weights;
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   EffectiveLevels effective;
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    const bool same_as_before = !effective.levels.empty() && effective.levels.back() >= most_positives;
+    const bool same_as_before = !effective.levels.empty() && effective.levels.back() == latents;
     if (same_as_before) {
       effective.weights.back() += weights[i] / total;
     } else {
-      effective.levels.push_back(nested.levels[i]);
+      effective.levels.push_back(nested.levels[i] >= most_positives ? latents : nested.levels[i]);
       effective.weights.push_back(weights[i] / total);
     }
   }

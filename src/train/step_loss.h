@@ -30,6 +30,6 @@ struct EffectiveLevels {
   std::vector<std::int64_t> levels;
   std::vector<double> weights;  ///< sum to 1
 };
-EffectiveLevels collapse(const models::Matryoshka& nested, std::int64_t most_positives);
+EffectiveLevels collapse(const models::Matryoshka& nested, std::int64_t most_positives, std::int64_t latents);
 
 }  // namespace msae::train
