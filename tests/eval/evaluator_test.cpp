@@ -1,0 +1,149 @@
+#include "msae/eval/evaluator.h"
+
+#include <gmock/gmock.h>
+
+#include "msae/eval/metrics.h"
+#include "support/tensors.h"
+
+namespace msae::eval {
+namespace {
+
+using models::Activation;
+using models::OperatingPoint;
+
+constexpr std::int64_t dim = 7, latents = 25, rows = 53;
+
+models::SparseAutoencoder make_model(Activation activation) {
+  models::SparseAutoencoder model({.dim = dim, .latents = latents, .activation = std::move(activation)});
+  const torch::NoGradGuard no_grad;
+  model.encoder.copy_(test::random({latents, dim}, 1));
+  model.decoder.copy_(test::random({latents, dim}, 2) * 0.3);
+  model.latent_bias.copy_(test::random({latents}, 3) - 0.2);
+  model.latent_bias[4].fill_(-1e6);  // dead
+  model.pre_bias.copy_(test::random({dim}, 4) * 0.2);
+  model.threshold.fill_(1.0);
+  model.set_statistics(test::random({dim}, 5) + 3, 0.7);
+  return model;
+}
+
+torch::Tensor rows_tensor() {
+  return test::random({rows, dim}, 6, torch::kFloat32) + 3;
+}
+
+std::unique_ptr<data::EmbeddingSource> source(const torch::Tensor& x) {
+  const auto flat = x.contiguous();
+  const auto* values = flat.const_data_ptr<float>();
+  return data::in_memory(std::vector<float>(values, values + flat.numel()), x.size(1), "rows");
+}
+
+// The metrics' definitions, on all rows at once.
+Point naive(models::SparseAutoencoder& model, OperatingPoint at, bool centred) {
+  const torch::NoGradGuard no_grad;
+  const auto x = rows_tensor();
+  const auto z = model.encode(x, at);
+  const auto y = model.decode(z).to(torch::kFloat64);
+  const auto wide = x.to(torch::kFloat64);
+  const auto shown = centred ? wide - model.mean : wide, shown_y = centred ? y - model.mean : y;
+  Point p;
+  p.active = (z > 0).sum().item<double>() / rows;
+  p.sparsity = 1 - p.active / latents;
+  p.fvu = ((wide - y).square().sum() / (wide - wide.mean(0)).square().sum()).item<double>();
+  p.fvu_per_sample = fvu_per_row(shown, shown_y).mean().item<double>();
+  p.cosine = cosine_per_row(shown, shown_y).mean().item<double>();
+  p.nmae = nmae_per_row(shown, shown_y).mean().item<double>();
+  p.dead_fraction = (z > 0).any(0).logical_not().to(torch::kFloat64).mean().item<double>();
+  return p;
+}
+
+void expect_near(const Point& ours, const Point& expected) {
+  EXPECT_NEAR(ours.active, expected.active, 1e-12) << ours.label;
+  EXPECT_NEAR(ours.sparsity, expected.sparsity, 1e-12) << ours.label;
+  EXPECT_NEAR(ours.fvu, expected.fvu, 1e-5 * expected.fvu) << ours.label;
+  EXPECT_NEAR(ours.fvu_per_sample, expected.fvu_per_sample, 1e-5 * expected.fvu_per_sample) << ours.label;
+  EXPECT_NEAR(ours.cosine, expected.cosine, 1e-5) << ours.label;
+  EXPECT_NEAR(ours.nmae, expected.nmae, 1e-5) << ours.label;
+  EXPECT_NEAR(ours.dead_fraction, expected.dead_fraction, 1e-12) << ours.label;
+}
+
+OperatingPoint operating_point(const Point& point) {
+  if (point.label == "trained") return OperatingPoint::trained();
+  if (point.label == "all") return OperatingPoint::all();
+  if (point.label.rfind("level ", 0) == 0)
+    return OperatingPoint::level(std::stoll(point.label.substr(6)) - 1);
+  return OperatingPoint::top(*point.k);
+}
+
+TEST(Evaluate, FollowsTheDefinitionsAtEveryPointInAnyBatches) {
+  for (const Activation& activation :
+       {Activation(models::Relu{}), Activation(models::TopK{3}), Activation(models::BatchTopK{3}),
+        Activation(models::Matryoshka{{2, 5, 25}})}) {
+    auto model = make_model(activation);
+    const auto data = source(rows_tensor());
+    for (const bool centred : {false, true}) {
+      for (const std::int64_t batch_size : {1, 10, 53, 4096}) {
+        const auto evaluation =
+            evaluate(model, *data, {.k = {1, 7, 25}, .centred = centred, .batch_size = batch_size});
+        for (const auto& point : evaluation.points)
+          expect_near(point, naive(model, operating_point(point), centred));
+        EXPECT_EQ(evaluation.dead_fraction, naive(model, OperatingPoint::all(), centred).dead_fraction);
+      }
+    }
+  }
+}
+
+std::vector<std::string> labels(const Evaluation& evaluation) {
+  std::vector<std::string> result;
+  for (const auto& point : evaluation.points) result.push_back(point.label);
+  return result;
+}
+
+TEST(Evaluate, NamesItsPoints) {
+  const auto data = source(rows_tensor());
+  auto nested = make_model(models::Matryoshka{{2, 5}});
+  EXPECT_THAT(labels(evaluate(nested, *data, {.k = {4}})),
+              testing::ElementsAre("trained", "level 1", "level 2", "all", "k=4"));
+  auto relu = make_model(models::Relu{});
+  const auto evaluation = evaluate(relu, *data);
+  EXPECT_THAT(labels(evaluation), testing::ElementsAre("trained", "all"));
+  EXPECT_EQ(evaluation.model, "relu");
+  EXPECT_EQ(evaluation.rows, rows);
+  EXPECT_EQ(evaluation.data, "rows");
+}
+
+TEST(Evaluate, DoesNotDependOnTheOrderOfRows) {
+  auto model = make_model(models::TopK{3});
+  const auto x = rows_tensor();
+  const auto a = evaluate(model, *source(x)), b = evaluate(model, *source(x.flip(0)));
+  EXPECT_NEAR(a.points[0].fvu, b.points[0].fvu, 1e-12);
+  EXPECT_NEAR(a.points[0].cosine, b.points[0].cosine, 1e-12);
+}
+
+TEST(Evaluate, LeavesRowsWithoutARatioOutOfTheMean) {
+  auto model = make_model(models::TopK{3});
+  auto x = rows_tensor();
+  const auto without = evaluate(model, *source(x.slice(0, 1)));
+  x[0].zero_();
+  const auto with_zero = evaluate(model, *source(x));
+  EXPECT_NEAR(with_zero.points[0].cosine, without.points[0].cosine, 1e-12);
+  EXPECT_NEAR(with_zero.points[0].fvu_per_sample, without.points[0].fvu_per_sample, 1e-12);
+}
+
+TEST(Evaluate, TellsHowFarItIs) {
+  auto model = make_model(models::TopK{3});
+  std::vector<double> shares;
+  evaluate(model, *source(rows_tensor()), {.batch_size = 20}, [&](double share) { shares.push_back(share); });
+  ASSERT_EQ(shares.size(), 3u);
+  EXPECT_DOUBLE_EQ(shares.back(), 1);
+}
+
+TEST(Evaluate, RefusesWhatCannotBe) {
+  auto model = make_model(models::TopK{3});
+  const auto data = source(rows_tensor());
+  EXPECT_THROW(evaluate(model, *data, {.k = {0}}), std::invalid_argument);
+  EXPECT_THROW(evaluate(model, *data, {.k = {26}}), std::invalid_argument);
+  EXPECT_THROW(evaluate(model, *data, {.batch_size = 0}), std::invalid_argument);
+  EXPECT_THROW(evaluate(model, *source(test::random({4, 9}, 1, torch::kFloat32))), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace msae::eval

@@ -1,0 +1,78 @@
+#include "msae/ops/losses.h"
+
+#include <gtest/gtest.h>
+
+#include "support/tensors.h"
+
+namespace msae {
+namespace {
+
+TEST(Nmse, IsTheMeanOverRowsOfErrorOverNorm) {
+  const auto input = torch::tensor({{3.0, 4.0}, {0.0, 2.0}});
+  const auto reconstruction = torch::tensor({{3.0, 3.0}, {1.0, 2.0}});
+  EXPECT_DOUBLE_EQ(ops::nmse(reconstruction, input).item<double>(), (1.0 / 25 + 1.0 / 4) / 2);
+}
+
+TEST(Nmse, MeasuresNormsFromTheGivenMean) {
+  const auto input = torch::tensor({{3.0, 4.0}});
+  EXPECT_DOUBLE_EQ(
+      ops::nmse(torch::zeros({1, 2}, torch::kFloat64), input, torch::tensor({2.0, 4.0})).item<double>(), 25);
+}
+
+TEST(Nmse, LeavesOutRowsWithoutANorm) {
+  const auto input = torch::tensor({{0.0, 0.0}, {0.0, 2.0}});
+  auto reconstruction = torch::tensor({{5.0, 5.0}, {1.0, 2.0}}).requires_grad_();
+  const auto loss = ops::nmse(reconstruction, input);
+  EXPECT_DOUBLE_EQ(loss.item<double>(), 0.25);
+  loss.backward();
+  EXPECT_TRUE(torch::equal(reconstruction.grad(), torch::tensor({{0.0, 0.0}, {0.5, 0.0}})));
+}
+
+TEST(Nmse, OfZeroRowsAloneIsZero) {
+  const auto zero = torch::zeros({3, 2}, torch::kFloat64);
+  EXPECT_EQ(ops::nmse(zero + 1, zero).item<double>(), 0);
+}
+
+TEST(Losses, TakeAllLevelsAtOnce) {
+  const auto input = test::random({5, 7}, 1);
+  const auto levels = test::random({3, 5, 7}, 2);
+  for (std::int64_t i = 0; i < 3; ++i) {
+    EXPECT_CLOSE(ops::nmse(levels, input)[i], ops::nmse(levels[i], input), 1e-14);
+    EXPECT_CLOSE(ops::mse(levels, input)[i], ops::mse(levels[i], input), 1e-14);
+  }
+}
+
+TEST(Mse, IsTheMeanOverAllCoordinates) {
+  EXPECT_DOUBLE_EQ(ops::mse(torch::tensor({{1.0, 2.0}, {3.0, 4.0}}), torch::tensor({{1.0, 0.0}, {0.0, 4.0}}))
+                       .item<double>(),
+                   13.0 / 4);
+}
+
+TEST(L1, IsRelativeToTheRowsNorm) {
+  const auto latents = torch::tensor({{1.0, 2.0, 0.0}, {4.0, 0.0, 0.0}, {9.0, 9.0, 9.0}});
+  const auto input = torch::tensor({{3.0, 4.0}, {0.0, 2.0}, {0.0, 0.0}});
+  EXPECT_DOUBLE_EQ(ops::l1(latents, input).item<double>(), (3.0 / 5 + 4.0 / 2) / 2);
+}
+
+TEST(Losses, HaveTheGradientsOfFiniteDifferences) {
+  const auto input = test::random({4, 3}, 1);
+  using Function = std::function<torch::Tensor(const torch::Tensor&)>;
+  const Function functions[] = {[&](const auto& x) { return ops::nmse(x, input); },
+                                [&](const auto& x) { return ops::mse(x, input); },
+                                [&](const auto& x) { return ops::l1(x, input); }};
+  for (const auto& f : functions) {
+    auto x = test::random({4, 3}, 2).requires_grad_();
+    f(x).backward();
+    EXPECT_CLOSE(x.grad(), test::numerical_gradient(f, x), 1e-8);
+  }
+}
+
+TEST(Losses, RefuseShapesThatDoNotFit) {
+  const auto input = test::random({4, 3}, 1);
+  EXPECT_THROW(ops::nmse(input.t(), input), c10::Error);
+  EXPECT_THROW(ops::mse(input[0], input), c10::Error);
+  EXPECT_THROW(ops::l1(input.t(), input), c10::Error);
+}
+
+}  // namespace
+}  // namespace msae

@@ -1,0 +1,88 @@
+#include "msae/ops/selection.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "support/tensors.h"
+
+namespace msae {
+namespace {
+
+using Levels = std::vector<std::int64_t>;
+
+// The definition, one row and one entry at a time.
+torch::Tensor naive_levels(const torch::Tensor& pre, const Levels& levels) {
+  const auto rows = pre.size(0), latents = pre.size(1);
+  auto result = torch::full(pre.sizes(), static_cast<std::int64_t>(levels.size()), torch::kUInt8);
+  for (std::int64_t b = 0; b < rows; ++b) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(latents));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](auto i, auto j) { return pre[b][i].item<double>() > pre[b][j].item<double>(); });
+    for (std::size_t rank = 0; rank < order.size(); ++rank) {
+      const auto level = std::find_if(levels.begin(), levels.end(),
+                                      [&](auto k) { return static_cast<std::int64_t>(rank) < k; }) -
+                         levels.begin();
+      result[b][order[rank]] = static_cast<std::int64_t>(level);
+    }
+  }
+  return result;
+}
+
+struct Case {
+  const char* name;
+  std::int64_t rows, latents;
+  Levels levels;
+  int distinct;  // values are drawn from so many; 0: all differ
+};
+
+class NestedLevels : public testing::TestWithParam<std::tuple<Case, torch::ScalarType>> {};
+
+TEST_P(NestedLevels, FollowTheRankingByValueThenIndex) {
+  const auto& [c, type] = GetParam();
+  auto pre = test::random({c.rows, c.latents}, 7, type);
+  if (c.distinct > 0) pre = (pre * c.distinct / 4).round();
+  EXPECT_TRUE(torch::equal(ops::nested_levels(pre, c.levels), naive_levels(pre, c.levels)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, NestedLevels,
+    testing::Combine(testing::Values(Case{"plain", 5, 37, {4, 8, 16, 37}, 0},
+                                     Case{"one_row", 1, 13, {1, 5}, 0}, Case{"one_latent", 4, 1, {1}, 0},
+                                     Case{"k_zero", 3, 9, {0, 2, 9}, 0}, Case{"all", 3, 9, {9}, 0},
+                                     Case{"beyond_all", 3, 9, {2, 9, 20}, 0}, Case{"none", 3, 9, {0}, 0},
+                                     Case{"no_levels", 3, 9, {}, 0}, Case{"ties", 11, 40, {1, 3, 7, 20}, 3},
+                                     Case{"all_equal", 6, 17, {1, 2, 4, 16}, 1},
+                                     Case{"odd", 17, 101, {13, 29, 97}, 12}),
+                     testing::Values(torch::kFloat32, torch::kFloat64)),
+    [](const auto& test) {
+      return std::string(std::get<0>(test.param).name) +
+             (std::get<1>(test.param) == torch::kFloat32 ? "_float32" : "_float64");
+    });
+
+TEST(NestedLevels, RefusesLevelsThatDoNotAscend) {
+  const auto pre = test::random({2, 8}, 1);
+  EXPECT_THROW(ops::nested_levels(pre, {4, 4}), c10::Error);
+  EXPECT_THROW(ops::nested_levels(pre, {4, 2}), c10::Error);
+  EXPECT_THROW(ops::nested_levels(pre, {-1}), c10::Error);
+  EXPECT_THROW(ops::nested_levels(pre[0], {1}), c10::Error);
+}
+
+class BatchTopK : public testing::TestWithParam<std::tuple<std::int64_t, int>> {};
+
+TEST_P(BatchTopK, KeepsTheLargestOfTheWholeBatch) {
+  const auto [k, distinct] = GetParam();
+  auto pre = test::random({7, 23}, 3, torch::kFloat32);
+  if (distinct > 0) pre = (pre * distinct).round();
+  const auto expected =
+      naive_levels(pre.reshape({1, -1}), {std::min<std::int64_t>(k, 23) * 7}).reshape({7, 23}) == 0;
+  EXPECT_TRUE(torch::equal(ops::batch_topk_mask(pre, k), expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, BatchTopK,
+                         testing::Combine(testing::Values(0, 1, 5, 22, 23, 50), testing::Values(0, 1, 3)));
+
+}  // namespace
+}  // namespace msae

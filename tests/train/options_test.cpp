@@ -1,0 +1,136 @@
+#include "msae/train/options.h"
+
+#include <gmock/gmock.h>
+
+#include <cmath>
+
+#include "msae/core/error.h"
+#include "support/tensors.h"
+
+namespace msae::train {
+namespace {
+
+double rate(const TrainOptions& options, std::int64_t step, std::int64_t steps, std::int64_t per_epoch = 10) {
+  return learning_rate(options, step, steps, per_epoch) / options.learning_rate;
+}
+
+TEST(LearningRate, WarmsUpStaysAndFallsLinearly) {
+  TrainOptions options;
+  options.warmup = 0.05;
+  EXPECT_DOUBLE_EQ(rate(options, 0, 100), 1.0 / 6);
+  EXPECT_DOUBLE_EQ(rate(options, 4, 100), 5.0 / 6);
+  EXPECT_DOUBLE_EQ(rate(options, 5, 100), 1);
+  EXPECT_DOUBLE_EQ(rate(options, 80, 100), 1);
+  EXPECT_DOUBLE_EQ(rate(options, 90, 100), 0.5);
+  EXPECT_DOUBLE_EQ(rate(options, 99, 100), 0.05);
+}
+
+TEST(LearningRate, FallsByHalfACosine) {
+  TrainOptions options;
+  options.schedule = Schedule::cosine;
+  options.warmup = 0;
+  EXPECT_DOUBLE_EQ(rate(options, 0, 100), 1);
+  EXPECT_NEAR(rate(options, 50, 100), 0.5, 1e-12);
+  EXPECT_LT(rate(options, 99, 100), 0.001);
+}
+
+TEST(LearningRate, StaysPositiveAndBoundedForRunsOfAnyLength) {
+  for (const auto schedule : {Schedule::linear, Schedule::cosine}) {
+    for (const std::int64_t steps : {1, 2, 3, 7, 100}) {
+      TrainOptions options;
+      options.schedule = schedule;
+      for (std::int64_t step = 0; step < steps; ++step) {
+        EXPECT_GT(rate(options, step, steps), 0) << step << " of " << steps;
+        EXPECT_LE(rate(options, step, steps), 1) << step << " of " << steps;
+      }
+    }
+  }
+}
+
+// Epoch factors the published scheduler prints, its surprises for few epochs included.
+TEST(LearningRate, PublishedGoesByWholeEpochs) {
+  struct Case {
+    std::int64_t epochs;
+    double decay;
+    std::vector<double> factors;
+  };
+  const Case cases[] = {{1, 0.2, {5}},
+                        {5, 0.2, {1, 1, 1, 1, 1}},
+                        {10, 0.2, {1, 1, 1, 1, 1, 1, 1, 1, 1, 0.5}},
+                        {7, 0.5, {1, 1, 1, 8.0 / 7, 6.0 / 7, 4.0 / 7, 2.0 / 7}},
+                        {3, 1.0, {1, 2.0 / 3, 1.0 / 3}}};
+  for (const auto& c : cases) {
+    TrainOptions options = TrainOptions::published(models::TopK{});
+    options.decay = c.decay;
+    for (std::size_t epoch = 0; epoch < c.factors.size(); ++epoch) {
+      for (const std::int64_t within : {0, 9}) {
+        EXPECT_NEAR(rate(options, static_cast<std::int64_t>(epoch) * 10 + within, c.epochs * 10),
+                    c.factors[epoch], 1e-9)
+            << c.epochs << " epochs, epoch " << epoch;
+      }
+    }
+  }
+}
+
+TEST(TrainOptions, PublishedDependOnTheKind) {
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::Relu{}).learning_rate, 5e-5);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::Relu{}).l1, 0.003);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::TopK{}).learning_rate, 5e-4);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::BatchTopK{}).learning_rate, 5e-4);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::Matryoshka{{64}}).learning_rate, 1e-4);
+}
+
+TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
+  const auto refusal = [](auto change) -> std::string {
+    TrainOptions options;
+    change(options);
+    try {
+      options.validate();
+    } catch (const std::invalid_argument& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(refusal([](auto& o) { o.batch_size = 0; }), "batch_size: must be at least 1, not 0");
+  EXPECT_EQ(refusal([](auto& o) { o.epochs = 0; }), "epochs: must be at least 1, not 0");
+  EXPECT_EQ(refusal([](auto& o) { o.epochs = 0, o.steps = 5; }), "accepted");
+  EXPECT_THAT(refusal([](auto& o) { o.steps = -1; }), testing::HasSubstr("steps: "));
+  EXPECT_THAT(refusal([](auto& o) { o.learning_rate = 0; }), testing::HasSubstr("learning_rate: "));
+  EXPECT_THAT(refusal([](auto& o) { o.learning_rate = -1; }), testing::HasSubstr("not -1"));
+  EXPECT_THAT(refusal([](auto& o) { o.learning_rate = NAN; }), testing::HasSubstr("nan"));
+  EXPECT_THAT(refusal([](auto& o) { o.learning_rate = INFINITY; }), testing::HasSubstr("inf"));
+  EXPECT_THAT(refusal([](auto& o) { o.warmup = 1.5; }), testing::HasSubstr("warmup: "));
+  EXPECT_THAT(refusal([](auto& o) { o.decay = -0.1; }), testing::HasSubstr("decay: "));
+  EXPECT_THAT(refusal([](auto& o) { o.l1 = NAN; }), testing::HasSubstr("l1: "));
+  EXPECT_THAT(refusal([](auto& o) { o.beta1 = 1; }), testing::HasSubstr("beta1: "));
+  EXPECT_THAT(refusal([](auto& o) { o.beta2 = -1; }), testing::HasSubstr("beta2: "));
+  EXPECT_THAT(refusal([](auto& o) { o.epsilon = 0; }), testing::HasSubstr("epsilon: "));
+  EXPECT_THAT(refusal([](auto& o) { o.weight_decay = -1; }), testing::HasSubstr("weight_decay: "));
+  EXPECT_THAT(refusal([](auto& o) { o.clip = -1; }), testing::HasSubstr("clip: "));
+  EXPECT_THAT(refusal([](auto& o) { o.dead_after = -1; }), testing::HasSubstr("dead_after: "));
+}
+
+TEST(SetStatistics, CentresAndScalesTheData) {
+  models::SparseAutoencoder model({.dim = 4, .latents = 8, .activation = models::Relu{}});
+  const data::Statistics statistics{.rows = 10, .mean = {1, 2, 3, 4}, .mean_squared_deviation = 16};
+  set_statistics(model, statistics, Scaling::unit_variance);
+  EXPECT_FLOAT_EQ(model.scale.item<float>(), 0.5);
+  EXPECT_TRUE(torch::equal(model.mean, torch::tensor({1.f, 2.f, 3.f, 4.f})));
+  set_statistics(model, statistics, Scaling::published);
+  EXPECT_FLOAT_EQ(model.scale.item<float>(), 0.125);
+  set_statistics(model, statistics, Scaling::none);
+  EXPECT_FLOAT_EQ(model.scale.item<float>(), 1);
+}
+
+TEST(SetStatistics, RefusesOtherDimensionsAndConstantData) {
+  models::SparseAutoencoder model({.dim = 4, .latents = 8, .activation = models::Relu{}});
+  EXPECT_THROW(
+      set_statistics(model, {.rows = 1, .mean = {1, 2}, .mean_squared_deviation = 1}, Scaling::unit_variance),
+      std::invalid_argument);
+  EXPECT_THROW(set_statistics(model, {.rows = 1, .mean = {1, 2, 3, 4}, .mean_squared_deviation = 0},
+                              Scaling::unit_variance),
+               Error);
+}
+
+}  // namespace
+}  // namespace msae::train

@@ -1,0 +1,211 @@
+#include "msae/train/trainer.h"
+
+#include <gmock/gmock.h>
+
+#include <fstream>
+
+#include "msae/core/error.h"
+#include "msae/data/synthetic.h"
+#include "msae/io/model_folder.h"
+#include "support/temp_dir.h"
+#include "support/tensors.h"
+
+namespace msae::train {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+data::SyntheticHierarchy make_data(std::int64_t rows = 150) {
+  return data::SyntheticHierarchy({.rows = rows, .dim = 12, .concepts = 20, .active = 3});
+}
+
+models::SparseAutoencoder make_model(models::Activation activation = models::Matryoshka{{2, 8, 32}}) {
+  return models::SparseAutoencoder({.dim = 12, .latents = 32, .activation = std::move(activation)});
+}
+
+TrainOptions brief() {
+  return {.batch_size = 40, .epochs = 5};
+}
+
+std::string message_of(const std::function<void()>& call) {
+  try {
+    call();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return "nothing thrown";
+}
+
+void expect_equal(const models::SparseAutoencoder& a, const models::SparseAutoencoder& b) {
+  EXPECT_TRUE(torch::equal(a.encoder, b.encoder));
+  EXPECT_TRUE(torch::equal(a.decoder, b.decoder));
+  EXPECT_TRUE(torch::equal(a.latent_bias, b.latent_bias));
+  EXPECT_TRUE(torch::equal(a.pre_bias, b.pre_bias));
+  EXPECT_TRUE(torch::equal(a.threshold, b.threshold));
+  EXPECT_TRUE(torch::equal(a.mean, b.mean));
+}
+
+// Lines of metrics.csv without the two columns of time.
+std::vector<std::string> metrics(const std::filesystem::path& folder) {
+  std::ifstream in(folder / "metrics.csv");
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) {
+    for (int i = 0; i < 2; ++i) line.resize(line.rfind(','));
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+TEST(Trainer, LowersTheLossOfEveryKind) {
+  auto data = make_data(400);
+  for (const models::Activation& activation :
+       {models::Activation(models::Relu{}), models::Activation(models::TopK{4}),
+        models::Activation(models::BatchTopK{4}), models::Activation(models::Matryoshka{{2, 8, 32}})}) {
+    auto model = make_model(activation);
+    Trainer trainer(model, {.batch_size = 100, .epochs = 40, .learning_rate = 1e-2});
+    std::vector<double> losses;
+    trainer.on_progress([&](const Progress& p) { losses.push_back(p.metrics.loss); });
+    const auto result = trainer.fit(data);
+    EXPECT_TRUE(result.finished);
+    EXPECT_EQ(result.steps, 160);
+    EXPECT_LT(losses.back(), 0.6 * losses.front()) << models::kind(activation);
+  }
+}
+
+TEST(Trainer, TakesEpochsOrSteps) {
+  auto data = make_data();
+  auto model = make_model();
+  EXPECT_EQ(Trainer(model, {.batch_size = 40, .epochs = 2}).fit(data).steps, 8);  // 40 + 40 + 40 + 30 rows
+  EXPECT_EQ(Trainer(model, {.batch_size = 40, .epochs = 2, .steps = 3}).fit(data).steps, 3);
+}
+
+TEST(Trainer, ReportsWhereItStands) {
+  auto data = make_data();
+  auto model = make_model();
+  Trainer trainer(model, brief());
+  std::vector<Progress> seen;
+  trainer.on_progress([&](const Progress& p) { seen.push_back(p); });
+  trainer.fit(data);
+  ASSERT_EQ(seen.size(), 20u);
+  EXPECT_EQ(seen[0].rows_seen, 40);
+  EXPECT_EQ(seen[3].rows_seen, 150);
+  EXPECT_EQ(seen[4].epoch, 1);
+  EXPECT_EQ(seen[19].step, 20);
+  EXPECT_EQ(seen[19].seconds_left, 0);
+}
+
+TEST(Trainer, GivesTheSameBitsTwiceAndOthersForAnotherSeed) {
+  auto data = make_data();
+  auto a = make_model(), b = make_model(), c = make_model();
+  auto options = brief();
+  Trainer(a, options).fit(data);
+  Trainer(b, options).fit(data);
+  expect_equal(a, b);
+  options.seed = 7;
+  Trainer(c, options).fit(data);
+  EXPECT_FALSE(torch::equal(a.decoder, c.decoder));
+}
+
+TEST(Trainer, ResumesExactlyWhereItWasStopped) {
+  auto data = make_data();
+  const test::TempDir folder;
+  for (const bool published : {false, true}) {
+    const auto name = [&](const char* part) {
+      return folder / (std::string(part) + (published ? "_published" : ""));
+    };
+    auto options = published ? TrainOptions::published(models::BatchTopK{4}) : brief();
+    options.batch_size = 40;
+    options.epochs = 5;
+    auto straight = make_model(models::BatchTopK{4});
+    Trainer(straight, options).fit(data, {.folder = name("straight")});
+
+    auto model = make_model(models::BatchTopK{4});
+    Trainer trainer(model, options);
+    std::atomic<bool> stop{false};
+    trainer.stop_when(&stop);
+    trainer.on_progress([&](const Progress& p) { stop = p.step == 7; });
+    const auto first = trainer.fit(data, {.folder = name("stopped")});
+    EXPECT_FALSE(first.finished);
+    EXPECT_EQ(first.steps, 7);
+
+    auto resumed = make_model(models::BatchTopK{4});
+    Trainer second(resumed, options);
+    EXPECT_TRUE(second.fit(data, {.folder = name("stopped"), .resume = true}).finished);
+    expect_equal(resumed, straight);
+    EXPECT_EQ(metrics(name("stopped")), metrics(name("straight")));
+
+    auto again = make_model(models::BatchTopK{4});
+    const auto done = Trainer(again, options).fit(data, {.folder = name("stopped"), .resume = true});
+    EXPECT_TRUE(done.finished);
+    expect_equal(again, straight);
+  }
+}
+
+TEST(Trainer, CutsMetricsOfStepsItRepeats) {
+  auto data = make_data();
+  const test::TempDir folder;
+  auto model = make_model();
+  std::atomic<bool> stop{false};
+  Trainer trainer(model, brief());
+  trainer.stop_when(&stop);
+  trainer.on_progress([&](const Progress& p) { stop = p.step == 6; });
+  trainer.fit(data, {.folder = folder / "run"});
+  std::ofstream(folder / "run" / "metrics.csv", std::ios::app)
+      << "7,1,1,1,1,1,1,1,1,1\n8,1,1,1,1,1,1,1,1,1\n";
+  auto resumed = make_model();
+  Trainer(resumed, brief()).fit(data, {.folder = folder / "run", .resume = true});
+  EXPECT_EQ(metrics(folder / "run").size(), 21u);
+}
+
+TEST(Trainer, LeavesAModelThatLoads) {
+  auto data = make_data();
+  const test::TempDir folder;
+  auto model = make_model();
+  Trainer(model, brief()).fit(data, {.folder = folder / "run", .description = "# how\n"});
+  const auto loaded = io::load(folder / "run");
+  EXPECT_CLOSE(loaded->decoder.detach(), model.decoder.detach(), 1e-5);
+  EXPECT_TRUE(std::filesystem::exists(folder / "run" / "options.toml"));
+  EXPECT_THAT(metrics(folder / "run")[0], StartsWith("step,epoch,rows_seen,lr,loss,fvu,active,dead"));
+}
+
+TEST(Trainer, RefusesFoldersItWouldSpoil) {
+  auto data = make_data();
+  const test::TempDir folder;
+  auto model = make_model();
+  const auto fit = [&](const RunOptions& run) {
+    return message_of([&] { Trainer(model, brief()).fit(data, run); });
+  };
+  std::ofstream(folder / "file") << "text";
+  EXPECT_THAT(fit({.folder = folder / "file"}), HasSubstr("is a file"));
+  EXPECT_THAT(fit({.folder = folder / "file" / "run"}), HasSubstr("cannot be written"));
+  EXPECT_THAT(fit({.folder = folder.path()}), HasSubstr("not empty"));
+  EXPECT_EQ(fit({.folder = folder / "run"}), "nothing thrown");
+  auto other = brief();
+  other.learning_rate = 0.5;
+  EXPECT_THAT(
+      message_of([&] { Trainer(model, other).fit(data, {.folder = folder / "run", .resume = true}); }),
+      HasSubstr("other options"));
+}
+
+TEST(Trainer, RefusesDataThatDoesNotFit) {
+  auto data = make_data(30);
+  auto model = make_model();
+  EXPECT_THAT(message_of([&] { Trainer(model, brief()).fit(data); }),
+              HasSubstr("40 is more than the 30 rows"));
+  models::SparseAutoencoder wide({.dim = 13, .latents = 20, .activation = models::Relu{}});
+  EXPECT_THAT(message_of([&] { Trainer(wide, {.batch_size = 10}).fit(data); }), HasSubstr("dimension 12"));
+}
+
+TEST(Trainer, SaysSoWhenTrainingDiverges) {
+  auto data = make_data();
+  auto model = make_model();
+  const test::TempDir folder;
+  auto options = brief();
+  options.learning_rate = 1e30;
+  options.clip = 0;
+  EXPECT_THAT(message_of([&] { Trainer(model, options).fit(data); }), HasSubstr("diverged"));
+}
+
+}  // namespace
+}  // namespace msae::train
