@@ -8,6 +8,8 @@ libtorch=.libtorch  # git-ignored
 torch_packages=(torch==2.11.0)
 # With --no-deps: all that LibTorch needs of CUDA to run on a CPU.
 cpu_packages=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
+# Beside what torch itself asks for: the compiler, so that no toolkit of another version can be in the way.
+cuda_packages=('cuda-toolkit[cccl,crt,nvcc,nvvm]==13.0.*')
 library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libspdlog-dev
                   nlohmann-json3-dev)
 
@@ -83,7 +85,7 @@ is_torch() { [ -e "$1/include/torch/csrc/api/include/torch/types.h" ]; }
 # The folder is renamed into place when it is complete, so what is there is whole.
 torch_is_here() {
   local needed=nvidia_cuda_cupti-13.0
-  if [ -n "$1" ]; then needed=nvidia_cublas-; fi
+  if [ -n "$1" ]; then needed=nvidia_cuda_nvcc-13.0; fi
   [ -d "$libtorch/torch-2.11.0.dist-info" ] && compgen -G "$libtorch/$needed*" >/dev/null
 }
 
@@ -91,8 +93,8 @@ install_torch() {
   local packages=(--no-deps "${torch_packages[@]}" "${cpu_packages[@]}")
   local size='0.6 GB, 1.3 GB unpacked; 1 to 3 minutes'
   if [ -n "$1" ]; then
-    packages=("${torch_packages[@]}")
-    size='3 GB, 6 GB unpacked; 5 to 15 minutes'
+    packages=("${torch_packages[@]}" "${cuda_packages[@]}")
+    size='2.5 GB, 5 GB unpacked; 5 to 15 minutes'
   fi
   say "Fetching LibTorch into $libtorch ($size)"
   rm -rf "$libtorch.partial"
@@ -100,8 +102,18 @@ install_torch() {
     --only-binary=:all: --target "$libtorch.partial" "${packages[@]}" 2>build/pip.log ||
     die "pip could not fetch LibTorch; is there a network, and Python 3.10 to 3.14? What it said is in" \
       "build/pip.log (to use a LibTorch of your own, set CMAKE_PREFIX_PATH to its folder)"
+  if [ -n "$1" ]; then link_cuda_libraries "$libtorch.partial/nvidia/cu13"; fi
   rm -rf "$libtorch"
   mv "$libtorch.partial" "$libtorch"
+}
+
+# The wheels name libraries as programs load them (libcudart.so.13), not as linkers look for them (libcudart.so).
+link_cuda_libraries() {
+  local library
+  for library in "$1"/lib/lib*.so.*; do
+    ln -sf "${library##*/}" "${library%%.so.*}.so"
+  done
+  ln -sfn lib "$1/lib64"
 }
 
 # cmake_options: set by the caller, e.g. (-DMSAE_WARNINGS_AS_ERRORS=ON).
