@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What a bare Debian 12 or Ubuntu 22.04/24.04 lacks to build msae, and the build itself. To be sourced by a
 # bash script that has changed to the root of the checkout:
 #   setup [cuda]              Debian packages and LibTorch, where they are missing
@@ -12,6 +13,7 @@ cpu_packages=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 cuda_packages=('cuda-toolkit[cccl,crt,nvcc,nvvm]==13.0.*')
 library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libspdlog-dev
                   nlohmann-json3-dev)
+cmake_options=()  # for the caller to fill
 
 say() { printf '== %s\n' "$*"; }
 die() { printf 'msae: %s\n' "$*" >&2; exit 1; }
@@ -24,10 +26,10 @@ setup() {
   if torch_is_named || torch_is_here "$cuda"; then fetch_torch=; fi
 
   local missing
-  missing=$(missing_packages "$fetch_torch")
-  if [ -n "$missing" ]; then
-    command -v ccache >/dev/null || missing+=' ccache'  # welcome, never required
-    install_packages $missing
+  mapfile -t missing < <(missing_packages "$fetch_torch")
+  if [ ${#missing[@]} -gt 0 ]; then
+    command -v ccache >/dev/null || missing+=(ccache)  # welcome, never required
+    install_packages "${missing[@]}"
   fi
   if [ -n "$fetch_torch" ]; then install_torch "$cuda"; fi
 }
@@ -116,11 +118,10 @@ link_cuda_libraries() {
   ln -sfn lib "$1/lib64"
 }
 
-# cmake_options: set by the caller, e.g. (-DMSAE_WARNINGS_AS_ERRORS=ON).
 build() {
   local preset=$1 log=build/configure-$1.log started=$SECONDS steps jobs
   shift
-  cmake --preset "$preset" ${cmake_options[@]+"${cmake_options[@]}"} >"$log" 2>&1 ||
+  cmake --preset "$preset" "${cmake_options[@]}" >"$log" 2>&1 ||
     { sed -n '/^CMake Error/,$p' "$log" >&2; die "CMake could not configure build/$preset; see $log"; }
   steps=$(NINJA_STATUS='[%t] ' ninja -C "build/$preset" -n "$@" | grep -c '^\[' || true)
   if [ "$steps" = 0 ]; then return 0; fi

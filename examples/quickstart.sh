@@ -7,6 +7,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 
+usage() { sed -n '2,5s/^# \?//p' examples/quickstart.sh; }
+
 train_options=(--model matryoshka)
 
 preset=release
@@ -14,7 +16,8 @@ cuda=
 case ${1:-} in
   '') ;;
   --cuda) preset=cuda cuda=cuda ;;
-  *) sed -n '2,5s/^# \?//p' "$0" >&2; exit 2 ;;
+  --help) usage; exit ;;
+  *) usage >&2; exit 2 ;;
 esac
 
 # Shows a command as one could type it, and runs it.

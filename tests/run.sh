@@ -8,15 +8,17 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 
+usage() { sed -n '2,6s/^# \?//p' tests/run.sh; }
+
 presets=(release)
-cmake_options=()
 cuda=
 for option in "$@"; do
   case $option in
     --sanitize) presets=(dev "${presets[@]}") ;;
-    --werror) cmake_options=(-DMSAE_WARNINGS_AS_ERRORS=ON) ;;
+    --werror) cmake_options+=(-DMSAE_WARNINGS_AS_ERRORS=ON) ;;
     --cuda) presets[-1]=cuda cuda=cuda ;;
-    *) sed -n '2,6s/^# \?//p' "$0" >&2; exit 2 ;;
+    --help) usage; exit ;;
+    *) usage >&2; exit 2 ;;
   esac
 done
 
