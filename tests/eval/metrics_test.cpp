@@ -8,7 +8,8 @@ namespace msae::eval {
 namespace {
 
 TEST(FvuPerRow, ComparesVariancesAcrossCoordinates) {
-  const auto x = torch::tensor({{1.0, 2.0, 3.0}}), y = torch::tensor({{1.0, 2.0, 5.0}});
+  const auto x = torch::tensor({{1.0, 2.0, 3.0}}, torch::kFloat64),
+             y = torch::tensor({{1.0, 2.0, 5.0}}, torch::kFloat64);
   // residual 0 0 -2: variance 4/3; row: variance 1
   EXPECT_NEAR(fvu_per_row(x, y).item<double>(), 4.0 / 3, 1e-14);
 }
@@ -19,15 +20,17 @@ TEST(FvuPerRow, DoesNotSeeAConstantOffset) {
 }
 
 TEST(CosinePerRow, IsTheCosine) {
-  const auto cosine =
-      cosine_per_row(torch::tensor({{3.0, 4.0}, {1.0, 0.0}}), torch::tensor({{4.0, 3.0}, {0.0, 5.0}}));
+  const auto cosine = cosine_per_row(torch::tensor({{3.0, 4.0}, {1.0, 0.0}}, torch::kFloat64),
+                                     torch::tensor({{4.0, 3.0}, {0.0, 5.0}}, torch::kFloat64));
   EXPECT_NEAR(cosine[0].item<double>(), 0.96, 1e-14);
   EXPECT_EQ(cosine[1].item<double>(), 0);
 }
 
 TEST(NmaePerRow, IsRelativeToTheRow) {
-  EXPECT_NEAR(nmae_per_row(torch::tensor({{1.0, -3.0}}), torch::tensor({{2.0, -1.0}})).item<double>(), 0.75,
-              1e-14);
+  EXPECT_NEAR(nmae_per_row(torch::tensor({{1.0, -3.0}}, torch::kFloat64),
+                           torch::tensor({{2.0, -1.0}}, torch::kFloat64))
+                  .item<double>(),
+              0.75, 1e-14);
 }
 
 TEST(RowMetrics, AreNanWhereThereIsNoRatio) {
@@ -68,8 +71,8 @@ TEST(ConceptRecovery, OfTheTruthItselfIsPerfect) {
 }
 
 TEST(ConceptRecovery, TakesTheBestRowOfEachConcept) {
-  const auto truth = torch::tensor({{1.0, 0.0}, {0.0, 1.0}});
-  const auto dictionary = torch::tensor({{2.0, 0.0}, {1.0, 1.0}, {-1.0, 0.0}});
+  const auto truth = torch::tensor({{1.0, 0.0}, {0.0, 1.0}}, torch::kFloat64);
+  const auto dictionary = torch::tensor({{2.0, 0.0}, {1.0, 1.0}, {-1.0, 0.0}}, torch::kFloat64);
   const auto table = concept_recovery(dictionary, truth, {1, 2});
   EXPECT_NEAR(table[0].cosine, (1 + std::sqrt(0.5)) / 2, 1e-14);
   EXPECT_EQ(table[0].above, 0.5);

@@ -9,24 +9,24 @@ namespace {
 
 using Point = OperatingPoint;
 
-constexpr std::int64_t dim = 6, latents = 20, rows = 9;
+constexpr std::int64_t D = 6, H = 20, B = 9;
 
 // A model with nothing at its initial value.
 struct Model : SparseAutoencoder {
   explicit Model(Activation activation)
-      : SparseAutoencoder({.dim = dim, .latents = latents, .activation = std::move(activation)}) {
+      : SparseAutoencoder({.dim = D, .latents = H, .activation = std::move(activation)}) {
     to(torch::kFloat64);
     const torch::NoGradGuard no_grad;
     encoder.copy_(test::random(encoder.sizes(), 1));
     latent_bias.copy_(test::random(latent_bias.sizes(), 2) * 0.3);
     pre_bias.copy_(test::random(pre_bias.sizes(), 3) * 0.3);
     threshold.fill_(0.8);
-    set_statistics(test::random({dim}, 4), 1.7);
+    set_statistics(test::random({D}, 4), 1.7);
   }
 };
 
 torch::Tensor embeddings() {
-  return test::random({rows, dim}, 5);
+  return test::random({B, D}, 5);
 }
 
 torch::Tensor naive_pre(const Model& m) {
@@ -95,15 +95,16 @@ TEST(SparseAutoencoder, LevelsAreThePrefixesOfOneRanking) {
 }
 
 TEST(SparseAutoencoder, StartsFromUnitDictionaryRowsAndAParallelEncoder) {
-  SparseAutoencoder model({.dim = dim, .latents = latents, .decoder_norm = 1, .encoder_norm = 0.25});
-  EXPECT_CLOSE(model.decoder.norm(2, 1), torch::ones({latents}), 1e-6);
+  SparseAutoencoder model(
+      {.dim = D, .latents = H, .activation = Relu{}, .decoder_norm = 1, .encoder_norm = 0.25});
+  EXPECT_CLOSE(model.decoder.norm(2, 1), torch::ones({H}), 1e-6);
   EXPECT_CLOSE(model.encoder, model.decoder * 0.25, 1e-6);
   EXPECT_EQ(model.latent_bias.abs().sum().item<float>() + model.pre_bias.abs().sum().item<float>(), 0);
 }
 
 TEST(SparseAutoencoder, DependsOnItsSeedAlone) {
-  const SparseAutoencoderOptions options{.dim = dim, .latents = latents, .seed = 5};
-  SparseAutoencoder a(options), b(options), c({.dim = dim, .latents = latents, .seed = 6});
+  const SparseAutoencoderOptions options{.dim = D, .latents = H, .activation = Relu{}, .seed = 5};
+  SparseAutoencoder a(options), b(options), c({.dim = D, .latents = H, .activation = Relu{}, .seed = 6});
   EXPECT_TRUE(torch::equal(a.decoder, b.decoder));
   EXPECT_FALSE(torch::equal(a.decoder, c.decoder));
 }
@@ -128,15 +129,15 @@ TEST(SparseAutoencoder, IsAModuleOfAUsersNetwork) {
 TEST(SparseAutoencoder, RefusesWrongShapesAndPoints) {
   Model model(Matryoshka{{2, 5}});
   Model topk(TopK{3});
-  EXPECT_THROW(model.encode(test::random({rows, dim + 1}, 1)), c10::Error);
+  EXPECT_THROW(model.encode(test::random({B, D + 1}, 1)), c10::Error);
   EXPECT_THROW(model.encode(embeddings()[0]), c10::Error);
-  EXPECT_THROW(model.decode(test::random({rows, latents + 1}, 1)), c10::Error);
+  EXPECT_THROW(model.decode(test::random({B, H + 1}, 1)), c10::Error);
   EXPECT_THROW(model.encode(embeddings(), Point::level(2)), c10::Error);
   EXPECT_THROW(model.encode(embeddings(), Point::level(-1)), c10::Error);
-  EXPECT_THROW(model.encode(embeddings(), Point::top(latents + 1)), c10::Error);
+  EXPECT_THROW(model.encode(embeddings(), Point::top(H + 1)), c10::Error);
   EXPECT_THROW(topk.encode(embeddings(), Point::level(1)), c10::Error);
-  EXPECT_THROW(model.set_statistics(torch::zeros({dim}), 0), c10::Error);
-  EXPECT_THROW(model.set_statistics(torch::zeros({dim + 1}), 1), c10::Error);
+  EXPECT_THROW(model.set_statistics(torch::zeros({D}), 0), c10::Error);
+  EXPECT_THROW(model.set_statistics(torch::zeros({D + 1}), 1), c10::Error);
 }
 
 TEST(SparseAutoencoder, RefusesImpossibleOptions) {

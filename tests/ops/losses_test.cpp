@@ -8,24 +8,26 @@ namespace msae {
 namespace {
 
 TEST(Nmse, IsTheMeanOverRowsOfErrorOverNorm) {
-  const auto input = torch::tensor({{3.0, 4.0}, {0.0, 2.0}});
-  const auto reconstruction = torch::tensor({{3.0, 3.0}, {1.0, 2.0}});
+  const auto input = torch::tensor({{3.0, 4.0}, {0.0, 2.0}}, torch::kFloat64);
+  const auto reconstruction = torch::tensor({{3.0, 3.0}, {1.0, 2.0}}, torch::kFloat64);
   EXPECT_DOUBLE_EQ(ops::nmse(reconstruction, input).item<double>(), (1.0 / 25 + 1.0 / 4) / 2);
 }
 
 TEST(Nmse, MeasuresNormsFromTheGivenMean) {
-  const auto input = torch::tensor({{3.0, 4.0}});
+  const auto input = torch::tensor({{3.0, 4.0}}, torch::kFloat64);
   EXPECT_DOUBLE_EQ(
-      ops::nmse(torch::zeros({1, 2}, torch::kFloat64), input, torch::tensor({2.0, 4.0})).item<double>(), 25);
+      ops::nmse(torch::zeros({1, 2}, torch::kFloat64), input, torch::tensor({2.0, 4.0}, torch::kFloat64))
+          .item<double>(),
+      25);
 }
 
 TEST(Nmse, LeavesOutRowsWithoutANorm) {
-  const auto input = torch::tensor({{0.0, 0.0}, {0.0, 2.0}});
-  auto reconstruction = torch::tensor({{5.0, 5.0}, {1.0, 2.0}}).requires_grad_();
+  const auto input = torch::tensor({{0.0, 0.0}, {0.0, 2.0}}, torch::kFloat64);
+  auto reconstruction = torch::tensor({{5.0, 5.0}, {1.0, 2.0}}, torch::kFloat64).requires_grad_();
   const auto loss = ops::nmse(reconstruction, input);
   EXPECT_DOUBLE_EQ(loss.item<double>(), 0.25);
   loss.backward();
-  EXPECT_TRUE(torch::equal(reconstruction.grad(), torch::tensor({{0.0, 0.0}, {0.5, 0.0}})));
+  EXPECT_TRUE(torch::equal(reconstruction.grad(), torch::tensor({{0.0, 0.0}, {0.5, 0.0}}, torch::kFloat64)));
 }
 
 TEST(Nmse, OfZeroRowsAloneIsZero) {
@@ -43,14 +45,15 @@ TEST(Losses, TakeAllLevelsAtOnce) {
 }
 
 TEST(Mse, IsTheMeanOverAllCoordinates) {
-  EXPECT_DOUBLE_EQ(ops::mse(torch::tensor({{1.0, 2.0}, {3.0, 4.0}}), torch::tensor({{1.0, 0.0}, {0.0, 4.0}}))
+  EXPECT_DOUBLE_EQ(ops::mse(torch::tensor({{1.0, 2.0}, {3.0, 4.0}}, torch::kFloat64),
+                            torch::tensor({{1.0, 0.0}, {0.0, 4.0}}, torch::kFloat64))
                        .item<double>(),
                    13.0 / 4);
 }
 
 TEST(L1, IsRelativeToTheRowsNorm) {
-  const auto latents = torch::tensor({{1.0, 2.0, 0.0}, {4.0, 0.0, 0.0}, {9.0, 9.0, 9.0}});
-  const auto input = torch::tensor({{3.0, 4.0}, {0.0, 2.0}, {0.0, 0.0}});
+  const auto latents = torch::tensor({{1.0, 2.0, 0.0}, {4.0, 0.0, 0.0}, {9.0, 9.0, 9.0}}, torch::kFloat64);
+  const auto input = torch::tensor({{3.0, 4.0}, {0.0, 2.0}, {0.0, 0.0}}, torch::kFloat64);
   EXPECT_DOUBLE_EQ(ops::l1(latents, input).item<double>(), (3.0 / 5 + 4.0 / 2) / 2);
 }
 

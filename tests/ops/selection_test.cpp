@@ -19,8 +19,9 @@ torch::Tensor naive_levels(const torch::Tensor& pre, const Levels& levels) {
   for (std::int64_t b = 0; b < rows; ++b) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(latents));
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](auto i, auto j) { return pre[b][i].item<double>() > pre[b][j].item<double>(); });
+    std::stable_sort(order.begin(), order.end(), [&](std::int64_t i, std::int64_t j) {
+      return pre[b][i].item<double>() > pre[b][j].item<double>();
+    });
     for (std::size_t rank = 0; rank < order.size(); ++rank) {
       const auto level = std::find_if(levels.begin(), levels.end(),
                                       [&](auto k) { return static_cast<std::int64_t>(rank) < k; }) -
