@@ -1,14 +1,19 @@
 #include "cli/command.h"
 
 #include <ATen/Parallel.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <csignal>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
+#include <system_error>
 
 #include "io/atomic_file.h"
+#include "msae/core/error.h"
 #include "msae/core/log.h"
 
 namespace msae::cli {
@@ -40,6 +45,27 @@ std::vector<Number> parse_list(const std::string& text, const std::string& optio
   }
 }
 
+// Before the work whose result would be lost.
+void check_json_target(const std::string& file, const std::string& folder_to_come) {
+  namespace fs = std::filesystem;
+  if (file.empty() || file == "-") return;
+  const auto folder = (fs::path(".") / file).parent_path();
+  std::error_code error;
+  if (!folder_to_come.empty() &&
+      folder.lexically_normal() == (fs::path(".") / folder_to_come / "").parent_path().lexically_normal()) {
+    return;
+  }
+  std::string reason;
+  if (!fs::is_directory(folder, error)) {
+    reason = "there is no folder " + fs::path(file).parent_path().string();
+  } else if (fs::is_directory(file, error)) {
+    reason = "a folder of that name is there";
+  } else if (::access(folder.c_str(), W_OK) != 0) {
+    reason = std::generic_category().message(errno);
+  }
+  if (!reason.empty()) throw IoError("--json: " + file + " cannot be written: " + reason);
+}
+
 }  // namespace
 
 void add_common(CLI::App& command, Common& common) {
@@ -67,7 +93,8 @@ void add_seed(CLI::App& command, Common& common, const std::string& of_what) {
   command.add_option("--seed", common.seed, "Seed of " + of_what)->type_name("N")->capture_default_str();
 }
 
-void apply(const Common& common) {
+void apply(const Common& common, const std::string& folder_to_come) {
+  check_json_target(common.json, folder_to_come);
   if (common.threads > 0) at::set_num_threads(common.threads);
   log::set_level(common.quiet ? log::Level::warning : common.verbose ? log::Level::debug : log::Level::info);
 }

@@ -25,8 +25,9 @@ void add_common(CLI::App& command, Common& common);
 void add_device(CLI::App& command, Common& common);
 void add_seed(CLI::App& command, Common& common, const std::string& of_what);
 
-/// Threads and log level; call first.
-void apply(const Common& common);
+/// Threads, log level, and whether --json can be written; call first.
+/// \param folder_to_come a folder that the work will make, where --json may lie
+void apply(const Common& common, const std::string& folder_to_come = {});
 
 /// Whether the human-readable result belongs on stdout.
 bool shows_table(const Common& common);

@@ -6,7 +6,9 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <new>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,19 @@ int fail(std::string sentence) {
   }
   std::cerr << "msae: " << sentence << std::endl;
   return failure;
+}
+
+// The library names its fields, as in "batch_size: must be at least 1": here they are options.
+std::string in_options(CLI::App& program, const std::string& sentence) {
+  const auto colon = sentence.find(": ");
+  if (colon == std::string::npos) return sentence;
+  auto name = "--" + sentence.substr(0, colon);
+  std::replace(name.begin(), name.end(), '_', '-');
+  if (name == "--learning-rate") name = "--lr";
+  for (const auto* command : program.get_subcommands()) {
+    if (command->get_option_no_throw(name)) return name + sentence.substr(colon);
+  }
+  return sentence;
 }
 
 // `msae train --out RUN --resume` takes everything else from the run's own options.toml.
@@ -46,6 +61,35 @@ std::vector<std::string> with_resumed_options(std::vector<std::string> arguments
   return arguments;
 }
 
+// An option on the command line also wins over those of the file that it excludes, as --steps does over
+// epochs.
+class OptionsFile : public CLI::ConfigBase {
+ public:
+  explicit OptionsFile(CLI::App& program) : program_(program) {}
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    auto found = ConfigBase::from_config(in);
+    found.erase(
+        std::remove_if(found.begin(), found.end(), [&](const auto& item) { return is_excluded(item); }),
+        found.end());
+    return found;
+  }
+
+ private:
+  bool is_excluded(const CLI::ConfigItem& item) const {
+    for (const auto* command : program_.get_subcommands()) {
+      const auto* option = command->get_option_no_throw("--" + item.name);
+      if (!option) continue;
+      for (const auto* other : option->get_excludes()) {
+        if (other->count() > 0) return true;
+      }
+    }
+    return false;
+  }
+
+  CLI::App& program_;
+};
+
 void describe(CLI::App& program) {
   program.description(
       "Hierarchical sparse autoencoders on precomputed embeddings: train, evaluate, look inside.\n"
@@ -62,6 +106,8 @@ void describe(CLI::App& program) {
       .set_config("--config", "",
                   "Take options from a TOML file with a section per subcommand; the command line wins")
       ->type_name("FILE");
+  program.config_formatter(std::make_shared<OptionsFile>(program));
+  program.allow_config_extras(CLI::config_extras_mode::error);
   program.fallthrough();
   program.require_subcommand(1);
   program.get_formatter()->column_width(38);
@@ -88,6 +134,8 @@ int main(int count, char** values) {
     return fail(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return fail("out of memory; try a smaller --batch-size or fewer latents");
+  } catch (const std::invalid_argument& error) {
+    return fail(in_options(program, error.what()));
   } catch (const std::exception& error) {
     return fail(error.what());
   }

@@ -41,7 +41,7 @@ nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult
 }
 
 void run(const TrainArguments& a) {
-  apply(a.common);
+  apply(a.common, a.out);
   const auto device = resolve_device(a.common.device);
   const auto data = data::open(a.data);
   const auto evaluation_data = open_evaluation_data(a, data->dim());
