@@ -56,6 +56,9 @@ train::TrainOptions train_options(const TrainArguments& a, const models::Activat
   override_with(a.clip, o.clip);
   override_with(a.weight_decay, o.weight_decay);
   if (a.schedule) {
+    if (*a.schedule == "published" && a.preset != "reference") {
+      throw std::invalid_argument("--schedule: 'published' needs --preset reference");
+    }
     o.schedule = *a.schedule == "cosine" ? train::Schedule::cosine : train::Schedule::linear;
     o.schedule_by_epoch = o.schedule_by_epoch && *a.schedule == "published";
   }
@@ -86,13 +89,10 @@ std::string joined(const std::vector<Number>& values) {
   return text.str();
 }
 
+// TOML's literal string where there is something to escape: CLI11 before 2.4 knows no escapes.
 std::string quoted(const std::string& text) {
-  std::string result = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') result += '\\';
-    result += c;
-  }
-  return result + '"';
+  const char mark = text.find_first_of("\"\\") == std::string::npos ? '"' : '\'';
+  return mark + text + mark;
 }
 
 std::string schedule_name(const train::TrainOptions& o) {
@@ -182,6 +182,7 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
 }
 
 TrainPlan plan(const TrainArguments& a, const data::EmbeddingSource& data) {
+  if (a.out.empty()) throw std::invalid_argument("--out: must name a folder");
   TrainPlan p;
   const auto count = latents(a, data.dim());
   if (count < 1) throw std::invalid_argument("--latents: must be at least 1, not " + std::to_string(count));
@@ -192,9 +193,10 @@ TrainPlan plan(const TrainArguments& a, const data::EmbeddingSource& data) {
           ? train::published_model(data.dim(), count, std::move(kind), a.common.seed)
           : models::SparseAutoencoderOptions{
                 .dim = data.dim(), .latents = count, .activation = std::move(kind), .seed = a.common.seed};
+  bool batch_is_lowered = false;
   if (!a.batch_size && p.train.batch_size > data.rows()) {
     p.train.batch_size = data.rows();
-    say(a.common, "msae: the batch is lowered to the " + std::to_string(data.rows()) + " rows there are");
+    batch_is_lowered = true;
   }
   if (a.log_every < 0) throw std::invalid_argument("--log-every: must not be negative");
   p.run.folder = a.out;
@@ -204,6 +206,9 @@ TrainPlan plan(const TrainArguments& a, const data::EmbeddingSource& data) {
   p.run.description = options_toml(a, p);
   p.model.validate();
   p.train.validate();
+  if (batch_is_lowered) {
+    say(a.common, "msae: the batch is lowered to the " + std::to_string(data.rows()) + " rows there are");
+  }
   return p;
 }
 
@@ -222,7 +227,7 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("k", a.k);
   if (const auto* nested = std::get_if<models::Matryoshka>(&p.model.activation)) {
     line("levels", quoted(joined(nested->levels)));
-    line("weights", quoted(joined(nested->weights)));
+    line("weights", quoted(a.weights));  // as typed: 'uniform' and 'reverse' also fit other levels
   }
   o.steps > 0 ? line("steps", o.steps) : line("epochs", o.epochs);
   line("batch-size", o.batch_size);
