@@ -1,0 +1,144 @@
+// Runs that were stopped, and go on.
+#include <signal.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cli/program.h"
+
+namespace msae::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+namespace fs = std::filesystem;
+
+// Long enough to be stopped on its way: some seconds.
+Arguments long_training(const std::string& out, const Arguments& more = {}) {
+  return train(out, Arguments{"--steps", "1500", "--batch-size", "150", "--log-every", "10"} + more);
+}
+
+std::string weights(const Workplace& here, const std::string& run) {
+  return contents(here / run / "sae_weights.safetensors");
+}
+
+// metrics.csv without the two last columns, which tell the time.
+std::vector<std::string> timeless_metrics(const Workplace& here, const std::string& run) {
+  auto rows = lines(contents(here / run / "metrics.csv"));
+  for (auto& row : rows) row.resize(row.rfind(',', row.rfind(',') - 1));
+  return rows;
+}
+
+// Starts the training and sends it the signal once it has logged some steps.
+Outcome stop_on_the_way(const Workplace& here, const Arguments& arguments, const fs::path& run, int number) {
+  Process process(here.path(), arguments);
+  while (process.running() && lines(contents(run / "metrics.csv")).size() < 5) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  process.signal(number);
+  return process.wait();
+}
+
+class StoppedRun : public testing::TestWithParam<const char*> {};
+
+TEST_P(StoppedRun, GoesOnToWhatItWouldHaveBeen) {
+  const Workplace here;
+  const Arguments model{"--model", GetParam(), "--k", "8", "--save-every", "100steps"};
+  ASSERT_THAT(here.run(long_training("whole", model)), Succeeds());
+
+  const auto stopped = stop_on_the_way(here, long_training("parted", model), here / "parted", SIGINT);
+  ASSERT_EQ(stopped.exit_code, 1) << stopped.err;
+  EXPECT_EQ(stopped.out, "");
+  EXPECT_THAT(lines(stopped.err).back(),
+              AllOf(StartsWith("msae: interrupted after step "), HasSubstr("saved in parted"),
+                    HasSubstr("msae train --out parted --resume")));
+  EXPECT_THAT(here.run({"eval", "parted", "--data", "data.h5:/embeddings"}), Succeeds());
+  const auto step = parse(here.run({"info", "parted", "--json", "-"}).out).at("saved_step").get<int>();
+  EXPECT_GT(step, 0);
+  EXPECT_LT(step, 1500);
+
+  const auto resumed = here.run({"train", "--out", "parted", "--resume"});
+  ASSERT_THAT(resumed, Succeeds());
+  EXPECT_THAT(resumed.err, HasSubstr("going on from step " + std::to_string(step)));
+  EXPECT_TRUE(weights(here, "parted") == weights(here, "whole"));
+  EXPECT_EQ(timeless_metrics(here, "parted"), timeless_metrics(here, "whole"));
+}
+
+INSTANTIATE_TEST_SUITE_P(, StoppedRun, testing::Values("matryoshka", "batch-topk"), [](const auto& test) {
+  return std::string(test.param) == "matryoshka" ? "matryoshka" : "batch_topk";
+});
+
+TEST(Resume, AKilledRunGoesOnFromItsLastSave) {
+  const Workplace here;
+  ASSERT_THAT(here.run(long_training("whole")), Succeeds());
+  const auto killed =
+      stop_on_the_way(here, long_training("parted", {"--save-every", "5steps"}), here / "parted", SIGKILL);
+  ASSERT_EQ(killed.exit_code, -SIGKILL);
+  EXPECT_FALSE(here.has("parted/cfg.json"));
+  const auto info = parse(here.run({"info", "parted", "--json", "-"}).out);
+  EXPECT_EQ(info.at("saved_step").get<int>() % 5, 0);
+  ASSERT_THAT(here.run({"train", "--out", "parted", "--resume", "--save-every", "300"}), Succeeds());
+  EXPECT_TRUE(weights(here, "parted") == weights(here, "whole"));
+  EXPECT_EQ(timeless_metrics(here, "parted"), timeless_metrics(here, "whole"));
+}
+
+TEST(Resume, SigtermSavesLikeCtrlC) {
+  const Workplace here;
+  const auto stopped = stop_on_the_way(here, long_training("parted"), here / "parted", SIGTERM);
+  EXPECT_EQ(stopped.exit_code, 1) << stopped.err;
+  EXPECT_TRUE(here.has("parted/sae_weights.safetensors"));
+  EXPECT_TRUE(here.has("parted/state/state.safetensors"));
+}
+
+TEST(Resume, AFinishedRunStaysAsItIs) {
+  const Workplace here;
+  const auto model = weights(here, "run");
+  const auto metrics = contents(here / "run" / "metrics.csv");
+  ASSERT_THAT(here.run({"train", "--out", "run", "--resume"}), Succeeds());
+  EXPECT_TRUE(weights(here, "run") == model);
+  EXPECT_EQ(contents(here / "run" / "metrics.csv"), metrics);
+}
+
+TEST(Resume, OtherOptionsAreRefusedAndNothingIsLost) {
+  const Workplace here;
+  const auto names = here.names();
+  const auto model = weights(here, "run");
+  const auto metrics = contents(here / "run" / "metrics.csv");
+  const auto options = contents(here / "run" / "options.toml");
+  const auto resume = [&](const Arguments& more) {
+    return here.run(Arguments{"train", "--out", "run", "--resume"} + more);
+  };
+  for (const auto& other : std::vector<Arguments>{{"--lr", "0.01"},
+                                                  {"--seed", "7"},
+                                                  {"--steps", "40"},
+                                                  {"--latents", "128"},
+                                                  {"--weights", "reverse"}}) {
+    EXPECT_THAT(resume(other), FailsSaying({"run: holds a run with other options"}));
+  }
+  EXPECT_EQ(here.names(), names);
+  EXPECT_TRUE(weights(here, "run") == model);
+  EXPECT_EQ(contents(here / "run" / "metrics.csv"), metrics);
+  EXPECT_EQ(contents(here / "run" / "options.toml"), options);
+}
+
+TEST(Resume, AFolderWithoutARunIsSaid) {
+  const Workplace here;
+  EXPECT_THAT(here.run({"train", "--out", "none", "--resume"}), IsWrongUsage("--data"));
+  EXPECT_FALSE(here.has("none"));
+}
+
+TEST(Resume, TwoRunsDoNotWriteToOneFolder) {
+  const Workplace here;
+  Process first(here.path(), train("new", {"--steps", "100000"}));
+  while (first.running() && !here.has("new/metrics.csv")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  EXPECT_THAT(here.run({"train", "--out", "new", "--resume"}),
+              FailsSaying({"new: another run is writing to this folder"}));
+  EXPECT_TRUE(first.running());
+}
+
+}  // namespace
+}  // namespace msae::test
