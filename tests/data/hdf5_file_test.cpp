@@ -4,25 +4,17 @@
 #include <gtest/gtest.h>
 
 #include "msae/core/error.h"
+#include "support/error_of.h"
 #include "support/hdf5_files.h"
 #include "support/temp_dir.h"
 
 namespace msae::data::hdf5 {
 namespace {
 
+using test::error_of;
 using test::TempDir;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-template <class Function>
-std::string error_of(Function function) {
-  try {
-    function();
-  } catch (const IoError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Hdf5File, GivesBackWhatWasWritten) {
   const TempDir folder;
@@ -84,7 +76,7 @@ TEST(Hdf5File, FollowsALinkThatIsNamed) {
   }
   const auto file = File::open(folder / "a.h5");
   EXPECT_EQ(file.read<float>("/link"), (std::vector<float>{1, 2}));
-  EXPECT_THAT(error_of([&] { file.data_set("/dangling"); }), HasSubstr("no data set /dangling"));
+  EXPECT_THAT(error_of<IoError>([&] { file.data_set("/dangling"); }), HasSubstr("no data set /dangling"));
 }
 
 TEST(Hdf5File, ReadsStringsOfFixedLength) {
@@ -112,23 +104,24 @@ TEST(Hdf5File, SaysWhatItCannotRead) {
   const TempDir folder;
   test::Hdf5File(folder / "a.h5").floats("/x", {2, 3}, {1, 2, 3, 4, 5, 6});
   const auto file = File::open(folder / "a.h5");
-  EXPECT_THAT(error_of([&] {
+  EXPECT_THAT(error_of<IoError>([&] {
                 file.read<float>("/x", Shape{3, 2});
               }),
               HasSubstr("a.h5:/x has the shape [2, 3], expected [3, 2]"));
-  EXPECT_THAT(error_of([&] { file.read_strings("/x"); }), HasSubstr("a.h5:/x holds no strings but float32"));
+  EXPECT_THAT(error_of<IoError>([&] { file.read_strings("/x"); }),
+              HasSubstr("a.h5:/x holds no strings but float32"));
 }
 
 TEST(Hdf5File, SaysWhatItCannotWrite) {
   const TempDir folder;
   const std::vector<float> values{1, 2};
-  EXPECT_THAT(error_of([&] { File::create(folder / "missing" / "a.h5"); }),
+  EXPECT_THAT(error_of<IoError>([&] { File::create(folder / "missing" / "a.h5"); }),
               HasSubstr("a.h5 cannot be created (HDF5 says: No such file or directory)"));
   auto file = File::create(folder / "a.h5");
-  EXPECT_THAT(error_of([&] { file.write("/x", std::span(values), {3}); }),
+  EXPECT_THAT(error_of<IoError>([&] { file.write("/x", std::span(values), {3}); }),
               HasSubstr("the values do not fill [3]"));
   file.write("/x", std::span(values), {2});
-  EXPECT_THAT(error_of([&] { file.write("/x", std::span(values), {2}); }),
+  EXPECT_THAT(error_of<IoError>([&] { file.write("/x", std::span(values), {2}); }),
               HasSubstr("a.h5:/x cannot be created"));
 }
 

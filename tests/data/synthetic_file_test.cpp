@@ -5,28 +5,20 @@
 #include "io/files.h"
 #include "msae/core/error.h"
 #include "msae/data/synthetic.h"
+#include "support/error_of.h"
 #include "support/hdf5_files.h"
 #include "support/temp_dir.h"
 
 namespace msae::data {
 namespace {
 
+using test::error_of;
 using test::TempDir;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr SyntheticOptions small{.rows = 200, .dim = 16, .concepts = 20, .depth = 2, .active = 3};
-
-template <class Function>
-std::string error_of(Function function) {
-  try {
-    function();
-  } catch (const IoError& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 std::size_t files_in(const TempDir& folder) {
   return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder.path()), {}));
@@ -86,10 +78,10 @@ TEST(SyntheticFile, ThatCannotBeWrittenLeavesNothing) {
   const TempDir folder;
   SyntheticHierarchy data(small);
   const auto missing = folder / "missing" / "s.h5";
-  EXPECT_THAT(error_of([&] { write_synthetic(data, missing); }),
+  EXPECT_THAT(error_of<IoError>([&] { write_synthetic(data, missing); }),
               StartsWith(missing.string() + " cannot be written"));
   std::filesystem::create_directory(folder / "taken");
-  EXPECT_THAT(error_of([&] { write_synthetic(data, folder / "taken"); }),
+  EXPECT_THAT(error_of<IoError>([&] { write_synthetic(data, folder / "taken"); }),
               HasSubstr("taken cannot be written"));
   EXPECT_EQ(files_in(folder), 1u);
 }
@@ -101,7 +93,7 @@ TEST(SyntheticFile, OnAFullDiskLeavesTheOlderOneAsItWas) {
   SyntheticHierarchy larger({.rows = 20'000, .dim = 64});
   {
     const test::FileLimit full(100'000);
-    EXPECT_THAT(error_of([&] { write_synthetic(larger, folder / "s.h5"); }),
+    EXPECT_THAT(error_of<IoError>([&] { write_synthetic(larger, folder / "s.h5"); }),
                 HasSubstr("s.h5 cannot be written: 8.7 MB are needed: File too large"));
   }
   EXPECT_EQ(files_in(folder), 1u);
@@ -119,7 +111,7 @@ std::string refusal(const std::vector<hsize_t>& dictionary, const std::vector<st
     file.data_set("/truth/depth", H5T_NATIVE_INT32, {depth.size()}, depth.data());
     file.floats("/truth/frequency", {2}, {0.5f, 0.5f});
   }
-  return error_of([&] { read_truth(folder / "s.h5"); });
+  return error_of<IoError>([&] { read_truth(folder / "s.h5"); });
 }
 
 TEST(ReadTruth, TakesAForest) {
@@ -144,7 +136,7 @@ TEST(ReadTruth, RefusesWhatIsNoForest) {
 TEST(ReadTruth, SaysThatAFileHoldsNone) {
   const TempDir folder;
   test::Hdf5File(folder / "a.h5").floats("/image", {1, 2}, {1, 2});
-  EXPECT_THAT(error_of([&] { read_truth(folder / "a.h5"); }),
+  EXPECT_THAT(error_of<IoError>([&] { read_truth(folder / "a.h5"); }),
               AllOf(HasSubstr("no data set /truth/dictionary"), HasSubstr("/image [1, 2] float32")));
 }
 

@@ -5,29 +5,22 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "support/error_of.h"
+
 namespace msae::models {
 namespace {
 
+using test::error_of;
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-template <typename Call>
-std::string refusal(Call call) {
-  try {
-    call();
-  } catch (const std::invalid_argument& error) {
-    return error.what();
-  }
-  return "accepted";
-}
 
 TEST(DoublingLevels, EndWithAllLatents) {
   EXPECT_THAT(doubling_levels(64, 512), ElementsAre(64, 128, 256, 512));
   EXPECT_THAT(doubling_levels(64, 300), ElementsAre(64, 128, 256, 300));
   EXPECT_THAT(doubling_levels(7, 7), ElementsAre(7));
   EXPECT_THAT(doubling_levels(4, 5), ElementsAre(4, 5));
-  EXPECT_THAT(refusal([] { doubling_levels(64, 63); }), HasSubstr("63"));
-  EXPECT_THAT(refusal([] { doubling_levels(0, 63); }), HasSubstr("not 0"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] { doubling_levels(64, 63); }), HasSubstr("63"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] { doubling_levels(0, 63); }), HasSubstr("not 0"));
 }
 
 TEST(DefaultLevels, StartAtEightAndStopDoublingAt512) {
@@ -49,18 +42,40 @@ TEST(Activation, HasTheNameUsersType) {
 }
 
 TEST(Activation, RefusesWhatADictionaryCannotDo) {
-  EXPECT_THAT(refusal([] { validate(TopK{0}, 8); }),
+  EXPECT_THAT(error_of<std::invalid_argument>([] { validate(TopK{0}, 8); }),
               HasSubstr("k: must be from 1 to the number of latents, 8, not 0"));
-  EXPECT_THAT(refusal([] { validate(TopK{9}, 8); }), HasSubstr("not 9"));
-  EXPECT_THAT(refusal([] { validate(BatchTopK{-3}, 8); }), HasSubstr("not -3"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{}}, 8); }), HasSubstr("at least one"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{0, 4}}, 8); }), HasSubstr("0 is the first"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{4, 4}}, 8); }), HasSubstr("4 follows 4"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{4, 9}}, 8); }), HasSubstr("9 is more than"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{4, 8}, {1}}, 8); }), HasSubstr("2 levels, not 1"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{4, 8}, {1, -1}}, 8); }), HasSubstr("not negative"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{4, 8}, {1, NAN}}, 8); }), HasSubstr("finite"));
-  EXPECT_THAT(refusal([] { validate(Matryoshka{{4, 8}, {0, 0}}, 8); }), HasSubstr("positive"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] { validate(TopK{9}, 8); }), HasSubstr("not 9"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] { validate(BatchTopK{-3}, 8); }), HasSubstr("not -3"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] { validate(Matryoshka{{}}, 8); }),
+              HasSubstr("at least one"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] {
+                validate(Matryoshka{{0, 4}}, 8);
+              }),
+              HasSubstr("0 is the first"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] {
+                validate(Matryoshka{{4, 4}}, 8);
+              }),
+              HasSubstr("4 follows 4"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] {
+                validate(Matryoshka{{4, 9}}, 8);
+              }),
+              HasSubstr("9 is more than"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] {
+                validate(Matryoshka{{4, 8}, {1}}, 8);
+              }),
+              HasSubstr("2 levels, not 1"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] {
+                validate(Matryoshka{{4, 8}, {1, -1}}, 8);
+              }),
+              HasSubstr("not negative"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] {
+                validate(Matryoshka{{4, 8}, {1, NAN}}, 8);
+              }),
+              HasSubstr("finite"));
+  EXPECT_THAT(error_of<std::invalid_argument>([] {
+                validate(Matryoshka{{4, 8}, {0, 0}}, 8);
+              }),
+              HasSubstr("positive"));
 }
 
 TEST(Activation, AcceptsTheEdges) {

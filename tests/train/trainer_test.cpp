@@ -7,12 +7,14 @@
 #include "msae/core/error.h"
 #include "msae/data/synthetic.h"
 #include "msae/io/model_folder.h"
+#include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tensors.h"
 
 namespace msae::train {
 namespace {
 
+using test::error_of;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -26,15 +28,6 @@ models::SparseAutoencoder make_model(models::Activation activation = models::Mat
 
 TrainOptions brief() {
   return {.batch_size = 40, .epochs = 5};
-}
-
-std::string message_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const std::exception& error) {
-    return error.what();
-  }
-  return "nothing thrown";
 }
 
 void expect_equal(const models::SparseAutoencoder& a, const models::SparseAutoencoder& b) {
@@ -174,27 +167,25 @@ TEST(Trainer, RefusesFoldersItWouldSpoil) {
   const test::TempDir folder;
   auto model = make_model();
   const auto fit = [&](const RunOptions& run) {
-    return message_of([&] { Trainer(model, brief()).fit(data, run); });
+    return error_of([&] { Trainer(model, brief()).fit(data, run); });
   };
   std::ofstream(folder / "file") << "text";
   EXPECT_THAT(fit({.folder = folder / "file"}), HasSubstr("is a file"));
   EXPECT_THAT(fit({.folder = folder / "file" / "run"}), HasSubstr("cannot be written"));
   EXPECT_THAT(fit({.folder = folder.path()}), HasSubstr("not empty"));
-  EXPECT_EQ(fit({.folder = folder / "run"}), "nothing thrown");
+  EXPECT_EQ(fit({.folder = folder / "run"}), "no error");
   auto other = brief();
   other.learning_rate = 0.5;
-  EXPECT_THAT(
-      message_of([&] { Trainer(model, other).fit(data, {.folder = folder / "run", .resume = true}); }),
-      HasSubstr("other options"));
+  EXPECT_THAT(error_of([&] { Trainer(model, other).fit(data, {.folder = folder / "run", .resume = true}); }),
+              HasSubstr("other options"));
 }
 
 TEST(Trainer, RefusesDataThatDoesNotFit) {
   auto data = make_data(30);
   auto model = make_model();
-  EXPECT_THAT(message_of([&] { Trainer(model, brief()).fit(data); }),
-              HasSubstr("40 is more than the 30 rows"));
+  EXPECT_THAT(error_of([&] { Trainer(model, brief()).fit(data); }), HasSubstr("40 is more than the 30 rows"));
   models::SparseAutoencoder wide({.dim = 13, .latents = 20, .activation = models::Relu{}});
-  EXPECT_THAT(message_of([&] { Trainer(wide, {.batch_size = 10}).fit(data); }), HasSubstr("dimension 12"));
+  EXPECT_THAT(error_of([&] { Trainer(wide, {.batch_size = 10}).fit(data); }), HasSubstr("dimension 12"));
 }
 
 TEST(Trainer, SaysSoWhenTrainingDiverges) {
@@ -204,7 +195,7 @@ TEST(Trainer, SaysSoWhenTrainingDiverges) {
   auto options = brief();
   options.learning_rate = 1e30;
   options.clip = 0;
-  EXPECT_THAT(message_of([&] { Trainer(model, options).fit(data); }), HasSubstr("diverged"));
+  EXPECT_THAT(error_of([&] { Trainer(model, options).fit(data); }), HasSubstr("diverged"));
 }
 
 }  // namespace
