@@ -90,7 +90,10 @@ void add_device(CLI::App& command, Common& common) {
 }
 
 void add_seed(CLI::App& command, Common& common, const std::string& of_what) {
-  command.add_option("--seed", common.seed, "Seed of " + of_what)->type_name("N")->capture_default_str();
+  command.add_option("--seed", common.seed, "Seed of " + of_what)
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
 }
 
 void apply(const Common& common, const std::string& folder_to_come) {

@@ -47,6 +47,9 @@ train::TrainOptions train_options(const TrainArguments& a, const models::Activat
   auto o = a.preset == "reference" ? train::TrainOptions::published(activation) : train::TrainOptions{};
   if (a.preset != "reference" && std::holds_alternative<models::Relu>(activation)) o.l1 = 0.003;
   override_with(a.epochs, o.epochs);
+  if (a.steps && *a.steps < 1) {
+    throw std::invalid_argument("--steps: must be at least 1, not " + std::to_string(*a.steps));
+  }
   override_with(a.steps, o.steps);
   override_with(a.batch_size, o.batch_size);
   override_with(a.learning_rate, o.learning_rate);

@@ -33,6 +33,19 @@ std::string full_digits(double value) {
   return text.str();
 }
 
+// Anything but what a run leaves that failed before its first save.
+bool holds_something(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return false;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const auto name = entry.path().filename();
+    const bool unfinished = name == "options.toml" || name == "metrics.csv" ||
+                            (name == "state" && !fs::exists(state_file(folder), error));
+    if (!unfinished) return true;
+  }
+  return false;
+}
+
 const std::string& metadata(const io::TensorFile& file, const char* key, const fs::path& path) {
   const auto found = file.metadata.find(key);
   if (found == file.metadata.end())
@@ -51,13 +64,17 @@ Number parse_number(const std::string& text, const fs::path& path) {
 
 }  // namespace
 
+bool RunFolder::has_state(const RunOptions& options) {
+  return options.resume && fs::exists(state_file(options.folder));
+}
+
 RunFolder::RunFolder(RunOptions options) : options_(std::move(options)) {
   create();
   lock();
-}
-
-RunFolder::~RunFolder() {
-  if (lock_ >= 0) ::close(lock_);
+  const auto written = options_.folder / "options.toml";
+  if (!options_.description.empty() && !(options_.resume && fs::exists(written))) {
+    io::write_file(written, options_.description);
+  }
 }
 
 void RunFolder::create() {
@@ -66,7 +83,7 @@ void RunFolder::create() {
   if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
     throw IoError(folder.string() + ": is a file; name a folder for the run");
   }
-  if (!options_.resume && fs::is_directory(folder, error) && !fs::is_empty(folder, error) && !error) {
+  if (!options_.resume && holds_something(folder)) {
     throw IoError(folder.string() +
                   ": is not empty; name a new folder, or go on with the run in it by --resume");
   }
@@ -78,14 +95,10 @@ void RunFolder::create() {
 
 void RunFolder::lock() {
   const auto path = options_.folder / "state" / "lock";
-  lock_ = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644);
-  if (lock_ < 0) throw IoError(path.string() + ": cannot be written");
-  if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-    ::close(lock_);
+  lock_ = io::Descriptor(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+  if (!lock_.open()) throw IoError(path.string() + ": cannot be written");
+  if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
     throw IoError(options_.folder.string() + ": another run is writing to this folder");
-  }
-  if (!options_.description.empty() && !fs::exists(options_.folder / "options.toml")) {
-    io::write_file(options_.folder / "options.toml", options_.description);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 
+#include "io/file.h"
 #include "msae/train/engine.h"
 #include "msae/train/trainer.h"
 
@@ -22,12 +23,13 @@ struct SavedState {
 /// The folder of one run, locked against a second one for as long as this object lives.
 class RunFolder {
  public:
-  /// Creates the folder, or takes the existing one when resuming or empty.
-  /// \throws msae::IoError when it is not empty, not writable or in use
+  /// Whether a run is to be resumed and there is a state to resume.
+  static bool has_state(const RunOptions& options);
+
+  /// Creates the folder, or takes the existing one when resuming, or when there is nothing in it but what a
+  /// run leaves that failed before its first save. \throws msae::IoError when it is not empty, not writable
+  /// or in use
   explicit RunFolder(RunOptions options);
-  ~RunFolder();
-  RunFolder(const RunFolder&) = delete;
-  RunFolder& operator=(const RunFolder&) = delete;
 
   /// The newest saved state, if any.
   std::optional<SavedState> load_state() const;
@@ -44,7 +46,7 @@ class RunFolder {
 
   RunOptions options_;
   std::ofstream metrics_;
-  int lock_ = -1;
+  io::Descriptor lock_;
 };
 
 }  // namespace msae::train

@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <sstream>
 #include <stdexcept>
 
 #include "msae/core/error.h"
 #include "msae/core/log.h"
-#include "msae/core/memory.h"
 #include "msae/data/batch_loader.h"
 #include "msae/data/statistics.h"
+#include "train/fingerprint.h"
 #include "train/row_order.h"
 #include "train/run_folder.h"
 
@@ -21,33 +20,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Everything that decides the numbers of a run, in words. The length of the run is part of it: the schedule
-// depends on it.
-std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& o, std::int64_t rows,
-                        std::int64_t steps) {
-  std::ostringstream text;
-  text.precision(17);
-  const auto& m = model.options();
-  text << "model " << models::kind(m.activation) << " dim " << m.dim << " latents " << m.latents << " seed "
-       << m.seed;
-  if (const auto* topk = std::get_if<models::TopK>(&m.activation)) text << " k " << topk->k;
-  if (const auto* batch = std::get_if<models::BatchTopK>(&m.activation)) text << " k " << batch->k;
-  if (const auto* nested = std::get_if<models::Matryoshka>(&m.activation)) {
-    text << " levels";
-    for (const auto level : nested->levels) text << ' ' << level;
-    text << " weights";
-    for (const auto weight : nested->weights) text << ' ' << weight;
-  }
-  text << "; rows " << rows << " batch " << o.batch_size << " steps " << steps << " lr " << o.learning_rate
-       << " schedule " << static_cast<int>(o.schedule) << ' ' << o.warmup << ' ' << o.decay << ' '
-       << o.schedule_by_epoch << " loss " << static_cast<int>(o.loss) << " l1 " << o.l1 << " short "
-       << o.weigh_short_batch << " adam " << o.beta1 << ' ' << o.beta2 << ' ' << o.epsilon << ' '
-       << o.weight_decay << " clip " << o.clip << " order " << o.rescale_before_step << ' '
-       << o.published_order << " scaling " << static_cast<int>(o.scaling) << " seed " << o.seed << " dead "
-       << o.dead_after;
-  return text.str();
 }
 
 data::LoaderOptions loader_options(const models::SparseAutoencoder& model, const TrainOptions& options) {
@@ -76,11 +48,11 @@ class Fit {
     if (options_.dead_after == 0) options_.dead_after = rows.rows();
     log_every_ = run.log_every > 0 ? run.log_every : std::max<std::int64_t>(1, steps_ / 200);
     fingerprint_ = fingerprint(model, options_, rows.rows(), steps_);
+    // First what can fail: a run that cannot start leaves no folder.
+    if (!RunFolder::has_state(run)) set_statistics(model, data::statistics(rows), options_.scaling);
     if (!run.folder.empty()) folder_.emplace(run);
-    const auto saved = folder_ ? folder_->load_state() : std::nullopt;
-    if (!saved) set_statistics(model, data::statistics(rows), options_.scaling);
     engine_ = make_autograd_engine(model, options_);
-    if (saved) restore(*saved);
+    if (folder_ && run.resume) restore(folder_->load_state());
     rows_in_data_ = rows.rows();
     if (folder_) folder_->open_metrics(step_);
   }
@@ -164,12 +136,12 @@ class Fit {
     last_saved_ = Clock::now();
   }
 
-  void restore(const SavedState& saved) {
+  void restore(const std::optional<SavedState>& state) {
+    if (!state) return;
+    const auto& saved = *state;
     if (saved.fingerprint != fingerprint_) {
-      throw IoError(
-          run_.folder.string() +
-          ": holds a run with other options or data; resume it with its own options.toml. It had: " +
-          saved.fingerprint);
+      throw IoError(run_.folder.string() + ": holds a run with other options or data: " +
+                    differences(saved.fingerprint, fingerprint_));
     }
     const torch::NoGradGuard no_grad;
     const auto copy = [&](const torch::OrderedDict<std::string, torch::Tensor>& into) {

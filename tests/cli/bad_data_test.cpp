@@ -105,12 +105,20 @@ TEST_F(BadData, TruthIsOfOtherData) {
 
 TEST_F(BadData, FirstRowThatIsNotFiniteIsNamed) {
   EXPECT_THAT(here.run(train_on("bad.h5:/nan")), FailsSaying({"bad.h5:/nan", "row 37 holds NaN or Inf"}));
-  std::filesystem::remove_all(here / "new");
   EXPECT_THAT(here.run(train_on("bad.h5:/inf")), FailsSaying({"bad.h5:/inf", "row 41 holds NaN or Inf"}));
 }
 
 TEST_F(BadData, RowsAreAllEqual) {
   EXPECT_THAT(here.run(train_on("bad.h5:/constant")), FailsSaying({"all rows are equal"}));
+}
+
+TEST_F(BadData, AFailureFoundLateIsNotInTheWayOfASecondTry) {
+  const auto before = here.names();
+  for (const auto* data : {"bad.h5:/nan", "bad.h5:/constant"}) {
+    EXPECT_THAT(here.run(train_on(data)), FailsSaying({}));
+    EXPECT_EQ(here.names(), before) << data;
+  }
+  EXPECT_THAT(here.run(train_on("bad.h5:/good")), Succeeds());
 }
 
 }  // namespace

@@ -1,0 +1,97 @@
+#include "train/fingerprint.h"
+
+#include <map>
+#include <sstream>
+
+namespace msae::train {
+namespace {
+
+constexpr const char* between = "; ";
+
+class Words {
+ public:
+  Words() { text_.precision(17); }
+
+  template <typename Value>
+  Words& add(const char* key, const Value& value) {
+    text_ << (empty_ ? "" : between) << key << '=' << value;
+    empty_ = false;
+    return *this;
+  }
+
+  template <typename Number>
+  Words& add(const char* key, const std::vector<Number>& values) {
+    add(key, "");
+    for (const auto value : values) text_ << value << ' ';
+    return *this;
+  }
+
+  std::string text() const { return text_.str(); }
+
+ private:
+  std::ostringstream text_;
+  bool empty_ = true;
+};
+
+void add_activation(Words& words, const models::Activation& activation) {
+  words.add("model", models::kind(activation));
+  if (const auto* topk = std::get_if<models::TopK>(&activation)) words.add("k", topk->k);
+  if (const auto* batch = std::get_if<models::BatchTopK>(&activation)) words.add("k", batch->k);
+  if (const auto* nested = std::get_if<models::Matryoshka>(&activation)) {
+    words.add("levels", nested->levels).add("weights", nested->weights);
+  }
+}
+
+std::map<std::string, std::string> parsed(const std::string& text) {
+  std::map<std::string, std::string> values;
+  const std::string separator = between;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto end = std::min(text.find(separator, at), text.size());
+    const auto word = text.substr(at, end - at);
+    const auto equals = std::min(word.find('='), word.size());
+    values[word.substr(0, equals)] = equals < word.size() ? word.substr(equals + 1) : "";
+    at = end + separator.size();
+  }
+  return values;
+}
+
+}  // namespace
+
+std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& o, std::int64_t rows,
+                        std::int64_t steps) {
+  const auto& m = model.options();
+  Words words;
+  add_activation(words, m.activation);
+  words.add("dim", m.dim).add("latents", m.latents).add("initial seed", m.seed);
+  words.add("decoder norm", m.decoder_norm).add("encoder norm", m.encoder_norm);
+  words.add("rows", rows).add("batch size", o.batch_size).add("steps", steps).add("seed", o.seed);
+  words.add("lr", o.learning_rate).add("schedule", static_cast<int>(o.schedule)).add("warmup", o.warmup);
+  words.add("decay", o.decay).add("schedule by epoch", o.schedule_by_epoch);
+  words.add("loss", static_cast<int>(o.loss)).add("l1", o.l1).add("weigh short batch", o.weigh_short_batch);
+  words.add("beta1", o.beta1)
+      .add("beta2", o.beta2)
+      .add("epsilon", o.epsilon)
+      .add("weight decay", o.weight_decay);
+  words.add("clip", o.clip).add("rescale before step", o.rescale_before_step);
+  words.add("published order", o.published_order).add("scaling", static_cast<int>(o.scaling));
+  words.add("dead after", o.dead_after);
+  return words.text();
+}
+
+std::string differences(const std::string& before, const std::string& now) {
+  const auto old_values = parsed(before);
+  auto new_values = parsed(now);
+  std::string text;
+  const auto tell = [&](const std::string& key, const std::string& was, const std::string& is) {
+    text += (text.empty() ? "" : ", ") + key + " was " + (was.empty() ? "unset" : was) + " and is " +
+            (is.empty() ? "unset" : is) + " now";
+  };
+  for (const auto& [key, was] : old_values) {
+    if (new_values[key] != was) tell(key, was, new_values[key]);
+    new_values.erase(key);
+  }
+  for (const auto& [key, is] : new_values) tell(key, "", is);
+  return text;
+}
+
+}  // namespace msae::train
