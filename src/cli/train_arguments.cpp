@@ -103,74 +103,81 @@ std::string schedule_name(const train::TrainOptions& o) {
   return o.schedule == train::Schedule::cosine ? "cosine" : "linear";
 }
 
-}  // namespace
-
-void add_train_options(CLI::App& command, TrainArguments& a) {
+void add_model_options(CLI::App& command, TrainArguments& a) {
+  const std::string group = "Model";
   const auto number = [&](const char* name, auto& value, const char* text) {
-    return command.add_option(name, value, text);
+    return command.add_option(name, value, text)->group(group);
   };
-  command.add_option("DATA,--data", a.data, "Embeddings to train on (see 'msae --help')")->required();
-  command.add_option("--out", a.out, "Folder of the run, new or empty")->type_name("RUN")->required();
-  command.add_option("--eval", a.eval, "Embeddings to evaluate on at the end")->type_name("DATA");
-  command.add_flag("--resume", a.resume, "Go on with the run in --out, exactly where it stopped")
-      ->configurable(false);
-
-  const auto model = std::string("Model");
   command
       .add_option("--preset", a.preset, "default, or reference: the published settings, oddities included")
       ->check(CLI::IsMember({"default", "reference"}))
       ->capture_default_str()
-      ->group(model);
+      ->group(group);
   command.add_option("--model", a.model, "relu, topk, batch-topk or matryoshka")
       ->check(CLI::IsMember({"relu", "topk", "batch-topk", "matryoshka"}))
       ->capture_default_str()
-      ->group(model);
-  auto* latent_count = number("--latents", a.latents, "Size of the dictionary")->group(model);
+      ->group(group);
+  auto* latent_count = number("--latents", a.latents, "Size of the dictionary");
   number("--expansion", a.expansion, "Size of the dictionary in multiples of the dimension [8]")
-      ->group(model)
       ->excludes(latent_count);
-  number("--k", a.k, "topk, batch-topk: latents kept per row")->capture_default_str()->group(model);
+  number("--k", a.k, "topk, batch-topk: latents kept per row")->capture_default_str();
   command
       .add_option("--levels", a.levels,
                   "matryoshka: latents kept per level, e.g. 64,128,256; auto: 8,16,...,512 and all\n"
                   "(reference: 64,128,... and all)")
       ->type_name("K,K,...")
       ->capture_default_str()
-      ->group(model);
+      ->group(group);
   command
       .add_option("--weights", a.weights,
                   "matryoshka: weight of each level's loss: uniform, reverse (the sparsest\n"
                   "weighs most) or a list")
       ->type_name("W,W,...")
       ->capture_default_str()
-      ->group(model);
+      ->group(group);
+}
 
-  const auto training = std::string("Training (defaults are the default preset's)");
-  auto* epochs = number("--epochs", a.epochs, "Passes over the data [30]")->group(training);
-  number("--steps", a.steps, "Steps, instead of epochs")->group(training)->excludes(epochs);
-  number("--batch-size", a.batch_size, "Rows of a step [4096, or all rows when there are fewer]")
-      ->group(training);
+void add_training_options(CLI::App& command, TrainArguments& a) {
+  const std::string group = "Training (defaults are the default preset's)";
+  const auto number = [&](const char* name, auto& value, const char* text) {
+    return command.add_option(name, value, text)->group(group);
+  };
+  auto* epochs = number("--epochs", a.epochs, "Passes over the data [30]");
+  number("--steps", a.steps, "Steps, instead of epochs")->excludes(epochs);
+  number("--batch-size", a.batch_size, "Rows of a step [4096, or all rows when there are fewer]");
   number("--lr", a.learning_rate,
          "Peak learning rate [0.001; reference: 0.0001 matryoshka, 0.0005 topk, 0.00005 relu]")
-      ->group(training);
+      ->group(group);
   command
       .add_option("--schedule", a.schedule,
                   "linear (constant, then to zero), cosine, or published (linear by whole epochs; reference "
                   "only) [linear]")
       ->check(CLI::IsMember({"linear", "cosine", "published"}))
-      ->group(training);
-  number("--warmup", a.warmup, "Share of the steps over which the rate rises [0.01]")->group(training);
-  number("--decay", a.decay, "Share of the steps over which 'linear' falls [0.2]")->group(training);
+      ->group(group);
+  number("--warmup", a.warmup, "Share of the steps over which the rate rises [0.01]");
+  number("--decay", a.decay, "Share of the steps over which 'linear' falls [0.2]");
   command.add_option("--loss", a.loss, "nmse (squared error over the row's squared norm) or mse [nmse]")
       ->check(CLI::IsMember({"nmse", "mse"}))
-      ->group(training);
-  number("--l1", a.l1, "Weight of the L1 loss [0.003 for relu, 0 for the others]")->group(training);
-  number("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]")->group(training);
-  number("--weight-decay", a.weight_decay, "AdamW's weight decay [0]")->group(training);
+      ->group(group);
+  number("--l1", a.l1, "Weight of the L1 loss [0.003 for relu, 0 for the others]");
+  number("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
+  number("--weight-decay", a.weight_decay, "AdamW's weight decay [0]");
   command.add_option("--engine", a.engine, "auto or autograd")
       ->check(CLI::IsMember({"auto", "autograd"}))
       ->capture_default_str()
-      ->group(training);
+      ->group(group);
+}
+
+}  // namespace
+
+void add_train_options(CLI::App& command, TrainArguments& a) {
+  command.add_option("DATA,--data", a.data, "Embeddings to train on (see 'msae --help')")->required();
+  command.add_option("--out", a.out, "Folder of the run, new or empty")->type_name("RUN")->required();
+  command.add_option("--eval", a.eval, "Embeddings to evaluate on at the end")->type_name("DATA");
+  command.add_flag("--resume", a.resume, "Go on with the run in --out, exactly where it stopped")
+      ->configurable(false);
+  add_model_options(command, a);
+  add_training_options(command, a);
   add_seed(command, a.common, "the initial dictionary and the order of rows");
   add_device(command, a.common);
 
