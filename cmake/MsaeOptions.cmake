@@ -7,7 +7,7 @@ option(MSAE_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(MSAE_WARNINGS_AS_ERRORS "Treat compiler warnings in msae's own code as errors" OFF)
 option(MSAE_SANITIZE "Build with AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 
-if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+if(PROJECT_IS_TOP_LEVEL AND NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "Kind of build" FORCE)
 endif()
 set(CMAKE_CXX_STANDARD 20)

@@ -1,5 +1,5 @@
 /// \file
-/// Everything at once. Prefer the single headers in larger projects: those of data and io's files compile
+/// Everything at once. Prefer the single headers in larger projects: those of data compile
 /// without LibTorch.
 #pragma once
 

@@ -66,6 +66,16 @@ void check_json_target(const std::string& file, const std::string& folder_to_com
   if (!reason.empty()) throw IoError("--json: " + file + " cannot be written: " + reason);
 }
 
+// A device or pipe, /dev/stdout say, cannot be written beside and renamed.
+void write_text(const std::string& file, const std::string& text) {
+  std::error_code error;
+  if (!std::filesystem::exists(file, error) || std::filesystem::is_regular_file(file, error)) {
+    io::write_file(file, text);
+  } else if (!(std::ofstream(file) << text << std::flush)) {
+    throw IoError("--json: " + file + " cannot be written");
+  }
+}
+
 }  // namespace
 
 void add_common(CLI::App& command, Common& common) {
@@ -112,7 +122,7 @@ void write_json(const Common& common, const nlohmann::ordered_json& result) {
   if (common.json == "-") {
     std::cout << text << std::flush;
   } else {
-    io::write_file(common.json, text);
+    write_text(common.json, text);
   }
 }
 

@@ -6,11 +6,11 @@
 
 #include "cli/command.h"
 #include "cli/table.h"
-#include "io/safetensors.h"
 #include "msae/core/error.h"
 #include "msae/data/listing.h"
 #include "msae/data/statistics.h"
 #include "msae/io/model_folder.h"
+#include "train/run_folder.h"
 
 namespace msae::cli {
 namespace {
@@ -52,11 +52,7 @@ Json model_info(const fs::path& folder) {
 }
 
 void add_state(const fs::path& folder, Json& json) {
-  const auto path = folder / "state" / "state.safetensors";
-  if (!fs::exists(path)) return;
-  const io::SafetensorsFile state(path);
-  const auto step = state.metadata().find("step");
-  json["saved_step"] = step == state.metadata().end() ? Json(nullptr) : Json(std::stoll(step->second));
+  if (const auto step = train::RunFolder::saved_step(folder)) json["saved_step"] = *step;
 }
 
 Json file_info(const fs::path& file) {

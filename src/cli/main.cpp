@@ -1,9 +1,11 @@
 // The msae program: parses, runs one subcommand, turns every failure into one sentence and an exit code.
 #include <c10/util/Exception.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -40,6 +42,15 @@ std::string in_options(CLI::App& program, const std::string& sentence) {
     if (command->get_option_no_throw(name)) return name + sentence.substr(colon);
   }
   return sentence;
+}
+
+// A thread that spins for its siblings while they wait for a core can slow a small step on a busy machine
+// tenfold. The OpenMP runtime reads its policy as it is loaded, so the program has to start once more with
+// it.
+void wait_without_spinning(char** values) {
+  constexpr const char* policy = "OMP_WAIT_POLICY";
+  if (std::getenv(policy) || ::setenv(policy, "passive", 1) != 0) return;
+  ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
 }
 
 // `msae train --out RUN --resume` takes everything else from the run's own options.toml.
@@ -116,6 +127,7 @@ void describe(CLI::App& program) {
 }  // namespace
 
 int main(int count, char** values) {
+  wait_without_spinning(values);
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit shows as a failed write, which loses nothing
   CLI::App program("", "msae");
   describe(program);
@@ -127,7 +139,7 @@ int main(int count, char** values) {
     auto arguments = with_resumed_options({values + 1, values + count});
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     program.parse(std::move(arguments));
-    return 0;
+    return std::cout.flush() ? 0 : fail("the results cannot be written to stdout");
   } catch (const CLI::ParseError& error) {
     return program.exit(error) == 0 ? 0 : wrong_usage;
   } catch (const c10::Error& error) {

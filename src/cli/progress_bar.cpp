@@ -1,5 +1,6 @@
 #include "cli/progress_bar.h"
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +14,13 @@ namespace {
 constexpr int bar_width = 24;
 constexpr std::chrono::milliseconds between_redraws{100};
 constexpr std::chrono::seconds between_lines{15};
+
+// A line that wraps cannot be redrawn in place.
+std::string cut_to_terminal(const std::string& line) {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return line;
+  return line.substr(0, size.ws_col - 1u);
+}
 
 }  // namespace
 
@@ -36,8 +44,10 @@ void ProgressBar::update(double share, const std::string& text) {
     return;
   }
   const auto filled = static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * bar_width);
-  std::cerr << "\r\033[K[" << std::string(filled, '#') << std::string(bar_width - filled, '.') << "] " << done
-            << "  " << text << std::flush;
+  std::cerr << "\r\033[K"
+            << cut_to_terminal("[" + std::string(filled, '#') + std::string(bar_width - filled, '.') + "] " +
+                               done + "  " + text)
+            << std::flush;
   drawn_ = true;
 }
 

@@ -29,15 +29,18 @@ std::unique_ptr<data::EmbeddingSource> open_evaluation_data(const TrainArguments
 }
 
 nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult& result) {
-  return {{"run", a.out},
-          {"finished", result.finished},
-          {"steps", result.steps},
-          {"seconds", result.seconds},
-          {"step_ms", result.step_milliseconds},
-          {"loss", result.last.loss},
-          {"fvu", result.last.fvu},
-          {"active", result.last.active},
-          {"dead", result.last.dead}};
+  nlohmann::ordered_json json = {{"run", a.out},
+                                 {"finished", result.finished},
+                                 {"steps", result.steps},
+                                 {"seconds", result.seconds},
+                                 {"step_ms", result.step_milliseconds}};
+  if (result.last) {
+    json.update({{"loss", result.last->loss},
+                 {"fvu", result.last->fvu},
+                 {"active", result.last->active},
+                 {"dead", result.last->dead}});
+  }
+  return json;
 }
 
 void run(const TrainArguments& a) {
@@ -50,6 +53,7 @@ void run(const TrainArguments& a) {
   models::SparseAutoencoder model(p.model);
   model.to(device);
   train::Trainer trainer(model, p.train);
+  say(a.common, "training on " + std::to_string(data->rows()) + " rows of " + data->name());
   ProgressBar bar(!a.common.quiet);
   trainer.on_progress([&](const train::Progress& progress) {
     bar.update(static_cast<double>(progress.step) / static_cast<double>(progress.steps),

@@ -1,5 +1,7 @@
 #include "cli/train_arguments.h"
 
+#include <ATen/Parallel.h>
+
 #include <filesystem>
 #include <sstream>
 #include <stdexcept>
@@ -12,10 +14,22 @@ void override_with(const std::optional<Value>& given, Value& value) {
   if (given) value = *given;
 }
 
+// An option that has no say in the chosen model is a mistake better told than ignored.
+void refuse_what_does_not_apply(const TrainArguments& a) {
+  const auto refuse = [&](const char* option, const char* of) {
+    throw std::invalid_argument(std::string(option) + ": is for " + of + ", not for --model " + a.model);
+  };
+  const bool nested = a.model == "matryoshka", topk = a.model == "topk" || a.model == "batch-topk";
+  if (a.k && !topk) refuse("--k", "topk and batch-topk");
+  if (a.levels != "auto" && !nested) refuse("--levels", "matryoshka");
+  if (a.weights != "uniform" && !nested) refuse("--weights", "matryoshka");
+  if (a.l1.value_or(0) > 0 && nested) refuse("--l1", "relu, topk and batch-topk");
+}
+
 models::Activation activation(const TrainArguments& a, std::int64_t latents) {
   if (a.model == "relu") return models::Relu{};
-  if (a.model == "topk") return models::TopK{a.k};
-  if (a.model == "batch-topk") return models::BatchTopK{a.k};
+  if (a.model == "topk") return models::TopK{a.k.value_or(64)};
+  if (a.model == "batch-topk") return models::BatchTopK{a.k.value_or(a.preset == "reference" ? 32 : 64)};
   models::Matryoshka nested;
   if (a.levels != "auto") {
     nested.levels = parse_integers(a.levels, "--levels");
@@ -64,6 +78,9 @@ train::TrainOptions train_options(const TrainArguments& a, const models::Activat
     }
     o.schedule = *a.schedule == "cosine" ? train::Schedule::cosine : train::Schedule::linear;
     o.schedule_by_epoch = o.schedule_by_epoch && *a.schedule == "published";
+  }
+  if (o.schedule_by_epoch && o.warmup > 0) {
+    throw std::invalid_argument("--warmup: the published schedule has none; add --schedule linear or cosine");
   }
   if (a.loss) o.loss = *a.loss == "mse" ? train::Loss::mse : train::Loss::nmse;
   o.seed = a.common.seed;
@@ -120,7 +137,7 @@ void add_model_options(CLI::App& command, TrainArguments& a) {
   auto* latent_count = number("--latents", a.latents, "Size of the dictionary");
   number("--expansion", a.expansion, "Size of the dictionary in multiples of the dimension [8]")
       ->excludes(latent_count);
-  number("--k", a.k, "topk, batch-topk: latents kept per row")->capture_default_str();
+  number("--k", a.k, "topk, batch-topk: latents kept per row [64; reference: batch-topk 32]");
   command
       .add_option("--levels", a.levels,
                   "matryoshka: latents kept per level, e.g. 64,128,256; auto: 8,16,...,512 and all\n"
@@ -193,6 +210,7 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
 
 TrainPlan plan(const TrainArguments& a, const data::EmbeddingSource& data) {
   if (a.out.empty()) throw std::invalid_argument("--out: must name a folder");
+  refuse_what_does_not_apply(a);
   TrainPlan p;
   const auto count = latents(a, data.dim());
   if (count < 1) throw std::invalid_argument("--latents: must be at least 1, not " + std::to_string(count));
@@ -234,7 +252,8 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("preset", quoted(a.preset));
   line("model", quoted(a.model));
   line("latents", p.model.latents);
-  line("k", a.k);
+  if (const auto* topk = std::get_if<models::TopK>(&p.model.activation)) line("k", topk->k);
+  if (const auto* batch = std::get_if<models::BatchTopK>(&p.model.activation)) line("k", batch->k);
   if (const auto* nested = std::get_if<models::Matryoshka>(&p.model.activation)) {
     line("levels", quoted(joined(nested->levels)));
     line("weights", quoted(a.weights));  // as typed: 'uniform' and 'reverse' also fit other levels
@@ -252,7 +271,7 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("engine", quoted(a.engine));
   line("seed", a.common.seed);
   line("device", quoted(a.common.device));
-  if (a.common.threads > 0) line("threads", a.common.threads);
+  line("threads", at::get_num_threads());  // sums in another number of threads round otherwise
   line("save-every", quoted(a.save_every));
   line("log-every", a.log_every);
   return text.str();

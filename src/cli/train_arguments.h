@@ -18,10 +18,9 @@ struct TrainArguments {
   bool resume = false;
   std::string save_every = "300";
   std::int64_t log_every = 0;
-  std::int64_t k = 64;
   std::string levels = "auto";
   std::string weights = "uniform";
-  std::optional<std::int64_t> latents, expansion, epochs, steps, batch_size;
+  std::optional<std::int64_t> k, latents, expansion, epochs, steps, batch_size;
   std::optional<double> learning_rate, warmup, decay, l1, clip, weight_decay;
   std::optional<std::string> schedule, loss;
 };

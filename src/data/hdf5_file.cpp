@@ -77,6 +77,7 @@ void check_readable(const std::filesystem::path& path) {
   const auto status = std::filesystem::status(path, error);
   if (!std::filesystem::exists(status)) throw IoError(name + ": no such file");
   if (std::filesystem::is_directory(status)) throw IoError(name + " is a folder; name an HDF5 file");
+  if (!std::filesystem::is_regular_file(status)) throw IoError(name + " is no regular file");
   errno = 0;
   if (!std::ifstream(path)) throw IoError(name + " cannot be read: " + std::strerror(errno));
 }

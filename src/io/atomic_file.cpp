@@ -63,6 +63,9 @@ void AtomicFile::check_target() const {
   if (std::filesystem::is_directory(target_, ignored)) {
     throw IoError(target_.string() + ": cannot be written: a folder of that name is there");
   }
+  if (std::filesystem::exists(target_, ignored) && !std::filesystem::is_regular_file(target_, ignored)) {
+    throw IoError(target_.string() + ": cannot be written: it is no regular file");
+  }
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {

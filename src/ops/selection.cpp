@@ -26,9 +26,13 @@ torch::Tensor ranked(const torch::Tensor& pre, const std::vector<std::int64_t>& 
   const auto at = [&](const std::vector<std::int64_t>& ranks) {
     return values.index_select(1, torch::tensor(ranks, torch::kInt64).to(pre.device()));
   };
-  const bool tied = !inside.empty() && at(inside).eq(at(outside)).any().item<bool>();
-  const auto exact = tied ? std::get<1>(pre.sort(/*stable=*/true, /*dim=*/1, /*descending=*/true)) : order;
-  return exact.slice(1, 0, depth);
+  auto exact = order.slice(1, 0, depth);
+  if (inside.empty()) return exact;
+  const auto tied = at(inside).eq(at(outside)).any(1).nonzero().flatten();
+  if (tied.numel() == 0) return exact;
+  const auto sorted =
+      std::get<1>(pre.index_select(0, tied).sort(/*stable=*/true, /*dim=*/1, /*descending=*/true));
+  return exact.clone().index_copy_(0, tied, sorted.slice(1, 0, depth));
 }
 
 }  // namespace

@@ -169,6 +169,9 @@ class AutogradEngine final : public Engine {
 
 std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
   options.validate();
+  if (options.l1 > 0 && std::holds_alternative<models::Matryoshka>(model.activation())) {
+    throw std::invalid_argument("l1: a matryoshka model has no L1 loss; its sparsity comes from its levels");
+  }
   return std::make_unique<AutogradEngine>(model, options);
 }
 

@@ -1,7 +1,11 @@
 #include "train/fingerprint.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <map>
+#include <span>
 #include <sstream>
+#include <vector>
 
 namespace msae::train {
 namespace {
@@ -42,6 +46,20 @@ void add_activation(Words& words, const models::Activation& activation) {
   }
 }
 
+// FNV-1a over the bytes of the first and the last row: tells other data of the same shape without reading it
+// all.
+std::uint64_t digest(data::EmbeddingSource& data) {
+  std::vector<float> row(static_cast<std::size_t>(data.dim()));
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const auto index : {std::int64_t{0}, data.rows() - 1}) {
+    data.read(index, 1, row);
+    for (const auto byte : std::as_bytes(std::span(row))) {
+      hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;
+    }
+  }
+  return hash;
+}
+
 std::map<std::string, std::string> parsed(const std::string& text) {
   std::map<std::string, std::string> values;
   const std::string separator = between;
@@ -57,14 +75,18 @@ std::map<std::string, std::string> parsed(const std::string& text) {
 
 }  // namespace
 
-std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& o, std::int64_t rows,
-                        std::int64_t steps) {
+std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& o,
+                        data::EmbeddingSource& data, std::int64_t steps) {
   const auto& m = model.options();
   Words words;
   add_activation(words, m.activation);
   words.add("dim", m.dim).add("latents", m.latents).add("initial seed", m.seed);
   words.add("decoder norm", m.decoder_norm).add("encoder norm", m.encoder_norm);
-  words.add("rows", rows).add("batch size", o.batch_size).add("steps", steps).add("seed", o.seed);
+  words.add("rows", data.rows())
+      .add("data", digest(data))
+      .add("batch size", o.batch_size)
+      .add("steps", steps)
+      .add("seed", o.seed);
   words.add("lr", o.learning_rate).add("schedule", static_cast<int>(o.schedule)).add("warmup", o.warmup);
   words.add("decay", o.decay).add("schedule by epoch", o.schedule_by_epoch);
   words.add("loss", static_cast<int>(o.loss)).add("l1", o.l1).add("weigh short batch", o.weigh_short_batch);

@@ -4,14 +4,16 @@
 #include <cstdint>
 #include <string>
 
+#include "msae/data/source.h"
 #include "msae/models/sparse_autoencoder.h"
 #include "msae/train/options.h"
 
 namespace msae::train {
 
-/// "model=topk; dim=512; ..." The number of steps is part of it: the schedule depends on it.
+/// "model=topk; dim=512; ..." Of the data: its size, and a digest of its first and last row. The number of
+/// steps is part of it: the schedule depends on it.
 std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& options,
-                        std::int64_t rows, std::int64_t steps);
+                        data::EmbeddingSource& data, std::int64_t steps);
 
 /// "lr was 0.001 and is 0.5 now, ..." for two fingerprints; empty when they agree.
 std::string differences(const std::string& before, const std::string& now);

@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "io/atomic_file.h"
+#include "io/safetensors.h"
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
@@ -33,13 +34,19 @@ std::string full_digits(double value) {
   return text.str();
 }
 
-// Anything but what a run leaves that failed before its first save.
+// Whether a file is there with more in it than the header of metrics.csv.
+bool has_rows(const fs::path& metrics) {
+  std::error_code error;
+  return fs::file_size(metrics, error) > std::string(metrics_header).size() + 1 && !error;
+}
+
+// Anything but what a run leaves that failed before its first step.
 bool holds_something(const fs::path& folder) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) return false;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const auto name = entry.path().filename();
-    const bool unfinished = name == "options.toml" || name == "metrics.csv" ||
+    const bool unfinished = name == "options.toml" || (name == "metrics.csv" && !has_rows(entry.path())) ||
                             (name == "state" && !fs::exists(state_file(folder), error));
     if (!unfinished) return true;
   }
@@ -72,21 +79,29 @@ RunFolder::RunFolder(RunOptions options) : options_(std::move(options)) {
   create();
   lock();
   const auto written = options_.folder / "options.toml";
-  if (!options_.description.empty() && !(options_.resume && fs::exists(written))) {
+  if (!options_.description.empty() && !(has_state(options_) && fs::exists(written))) {
     io::write_file(written, options_.description);
   }
 }
 
-void RunFolder::create() {
-  const auto& folder = options_.folder;
+void RunFolder::check(const RunOptions& options) {
+  const auto& folder = options.folder;
+  if (folder.empty()) return;
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
     throw IoError(folder.string() + ": is a file; name a folder for the run");
   }
-  if (!options_.resume && holds_something(folder)) {
-    throw IoError(folder.string() +
-                  ": is not empty; name a new folder, or go on with the run in it by --resume");
-  }
+  if (has_state(options) || !holds_something(folder)) return;
+  throw IoError(folder.string() +
+                (options.resume
+                     ? ": holds no saved state to go on from; name a new folder"
+                     : ": is not empty; name a new folder, or go on with the run in it by --resume"));
+}
+
+void RunFolder::create() {
+  check(options_);
+  const auto& folder = options_.folder;
+  std::error_code error;
   fs::create_directories(folder / "state", error);
   if (error || ::access(folder.c_str(), W_OK) != 0) {
     throw IoError(folder.string() + ": cannot be written" + (error ? " (" + error.message() + ")" : ""));
@@ -100,6 +115,15 @@ void RunFolder::lock() {
   if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
     throw IoError(options_.folder.string() + ": another run is writing to this folder");
   }
+}
+
+std::optional<std::int64_t> RunFolder::saved_step(const fs::path& folder) {
+  const auto path = state_file(folder);
+  if (!fs::exists(path)) return std::nullopt;
+  const auto& words = io::SafetensorsFile(path).metadata();
+  const auto step = words.find("step");
+  if (step == words.end()) throw IoError(path.string() + ": not a saved training state, 'step' is missing");
+  return parse_number<std::int64_t>(step->second, path);
 }
 
 std::optional<SavedState> RunFolder::load_state() const {

@@ -26,8 +26,14 @@ class RunFolder {
   /// Whether a run is to be resumed and there is a state to resume.
   static bool has_state(const RunOptions& options);
 
+  /// What can be refused before any work is done. \throws msae::IoError as the constructor
+  static void check(const RunOptions& options);
+
+  /// The step of a folder's saved state, if any. \throws msae::IoError when the state is damaged
+  static std::optional<std::int64_t> saved_step(const std::filesystem::path& folder);
+
   /// Creates the folder, or takes the existing one when resuming, or when there is nothing in it but what a
-  /// run leaves that failed before its first save. \throws msae::IoError when it is not empty, not writable
+  /// run leaves that failed before its first step. \throws msae::IoError when it is not empty, not writable
   /// or in use
   explicit RunFolder(RunOptions options);
 

@@ -47,8 +47,9 @@ class Fit {
     steps_ = options_.steps > 0 ? options_.steps : options_.epochs * per_epoch_;
     if (options_.dead_after == 0) options_.dead_after = rows.rows();
     log_every_ = run.log_every > 0 ? run.log_every : std::max<std::int64_t>(1, steps_ / 200);
-    fingerprint_ = fingerprint(model, options_, rows.rows(), steps_);
+    fingerprint_ = fingerprint(model, options_, rows, steps_);
     // First what can fail: a run that cannot start leaves no folder.
+    RunFolder::check(run);
     if (!RunFolder::has_state(run)) set_statistics(model, data::statistics(rows), options_.scaling);
     if (!run.folder.empty()) folder_.emplace(run);
     engine_ = make_autograd_engine(model, options_);

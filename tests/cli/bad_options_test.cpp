@@ -98,6 +98,14 @@ TEST_F(BadOptions, TrainingIsImpossible) {
   expect_refused({"--schedule", "published"}, {"--schedule: ", "--preset reference"});
 }
 
+TEST_F(BadOptions, HaveNoSayInTheModel) {
+  expect_refused({"--k", "8"}, {"--k: is for topk and batch-topk, not for --model matryoshka"});
+  expect_refused({"--l1", "0.1"}, {"--l1: ", "not for --model matryoshka"});
+  expect_refused({"--model", "relu", "--levels", "2,4"}, {"--levels: is for matryoshka"});
+  expect_refused({"--model", "topk", "--weights", "reverse"}, {"--weights: is for matryoshka"});
+  expect_refused({"--preset", "reference", "--warmup", "0.1"}, {"--warmup: the published schedule has none"});
+}
+
 TEST_F(BadOptions, SaveEveryIsNonsense) {
   for (const auto* text : {"soon", "-5", "steps", "99999999999"}) {
     expect_refused({"--save-every", text},

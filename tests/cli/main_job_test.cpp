@@ -44,7 +44,8 @@ class MainJob : public testing::TestWithParam<Kind> {};
 TEST_P(MainJob, TrainsAndEvaluatesEveryModelUnderBothPresets) {
   const auto& [model, preset] = GetParam();
   const Workplace here;
-  const auto trained = here.run(train("new", {"--model", model, "--preset", preset, "--k", "8"}));
+  const auto trained =
+      here.run(train("new", Arguments{"--model", model, "--preset", preset} + with_k(model)));
   ASSERT_THAT(trained, Succeeds());
   EXPECT_THAT(trained.out, IsEmpty());
   EXPECT_THAT(trained.err, HasSubstr("new: trained, 20 steps"));
@@ -240,6 +241,17 @@ TEST(Output, SaysThatTheBatchWasLoweredToTheRowsThereAre) {
       here.run({"train", "data.h5:/embeddings", "--out", "new", "--steps", "2", "--latents", "64"});
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_THAT(outcome.err, HasSubstr("lowered to the 600 rows"));
+}
+
+TEST(Json, GoesToADeviceWithoutReplacingIt) {
+  const Workplace here;
+  EXPECT_THAT(here.run({"info", "run", "--json", "/dev/null"}), Succeeds());
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST(Json, ThatCannotBeWrittenIsAFailure) {
+  const Workplace here;
+  EXPECT_THAT(here.run({"info", "run", "--json", "/dev/full"}), FailsSaying({"/dev/full cannot be written"}));
 }
 
 }  // namespace

@@ -135,6 +135,10 @@ std::vector<std::string> Workplace::names() const {
   return found;
 }
 
+Arguments with_k(const std::string& model) {
+  return model == "topk" || model == "batch-topk" ? Arguments{"--k", "8"} : Arguments{};
+}
+
 Arguments train(const std::string& out, const Arguments& more) {
   const auto has = [&](const char* name) { return std::find(more.begin(), more.end(), name) != more.end(); };
   Arguments all{"train", "data.h5:/embeddings", "--out", out};

@@ -71,6 +71,9 @@ class Workplace {
 /// `train data.h5:/embeddings --out OUT` with the smallest useful settings, to which a test adds its own.
 Arguments train(const std::string& out, const Arguments& more = {});
 
+/// {"--k", "8"} for the models that have a k.
+Arguments with_k(const std::string& model);
+
 std::string contents(const std::filesystem::path& file);
 std::vector<std::string> lines(const std::string& text);
 /// The text as JSON; a test fails where it is none.

@@ -45,7 +45,7 @@ class StoppedRun : public testing::TestWithParam<const char*> {};
 
 TEST_P(StoppedRun, GoesOnToWhatItWouldHaveBeen) {
   const Workplace here;
-  const Arguments model{"--model", GetParam(), "--k", "8", "--save-every", "100steps"};
+  const auto model = Arguments{"--model", GetParam(), "--save-every", "100steps"} + with_k(GetParam());
   ASSERT_THAT(here.run(long_training("whole", model)), Succeeds());
 
   const auto stopped = stop_on_the_way(here, long_training("parted", model), here / "parted", SIGINT);

@@ -63,6 +63,12 @@ INSTANTIATE_TEST_SUITE_P(
              (std::get<1>(test.param) == torch::kFloat32 ? "_float32" : "_float64");
     });
 
+TEST(NestedLevels, SettleTiesInSomeRowsAndLeaveTheOthersAlone) {
+  auto pre = test::random({9, 30}, 5);
+  for (const std::int64_t row : {2, 7}) pre[row].copy_(pre[row].round());
+  EXPECT_TRUE(torch::equal(ops::nested_levels(pre, {1, 3, 9, 30}), naive_levels(pre, {1, 3, 9, 30})));
+}
+
 TEST(NestedLevels, RefusesLevelsThatDoNotAscend) {
   const auto pre = test::random({2, 8}, 1);
   EXPECT_THROW(ops::nested_levels(pre, {4, 4}), c10::Error);

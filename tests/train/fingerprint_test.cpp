@@ -7,7 +7,8 @@ namespace {
 
 std::string words(const models::Activation& activation, const TrainOptions& options = {}) {
   const models::SparseAutoencoder model({.dim = 4, .latents = 8, .activation = activation});
-  return fingerprint(model, options, 100, 30);
+  const auto data = data::in_memory({1, 2, 3, 4, 5, 6, 7, 8}, 4);
+  return fingerprint(model, options, *data, 30);
 }
 
 TEST(Fingerprint, OfEqualRunsIsEqual) {
@@ -26,6 +27,13 @@ TEST(Fingerprint, DifferencesAreToldInWords) {
                              testing::HasSubstr("k was unset")));
   EXPECT_THAT(differences(words(models::Matryoshka{{2, 8}}), words(models::Matryoshka{{2, 4, 8}})),
               testing::HasSubstr("levels was 2 8"));
+}
+
+TEST(Fingerprint, TellsOtherDataOfTheSameShape) {
+  const models::SparseAutoencoder model({.dim = 2, .latents = 4, .activation = models::Relu{}});
+  const auto a = data::in_memory({1, 2, 3, 4}, 2), b = data::in_memory({1, 2, 3, 5}, 2);
+  EXPECT_THAT(differences(fingerprint(model, {}, *a, 3), fingerprint(model, {}, *b, 3)),
+              testing::StartsWith("data was "));
 }
 
 }  // namespace

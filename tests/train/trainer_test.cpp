@@ -180,6 +180,25 @@ TEST(Trainer, RefusesFoldersItWouldSpoil) {
               HasSubstr("other options"));
 }
 
+TEST(Trainer, DoesNotStartAnewOverAModelWhoseStateIsGone) {
+  auto data = make_data();
+  auto model = make_model();
+  const test::TempDir folder;
+  Trainer(model, brief()).fit(data, {.folder = folder / "run"});
+  std::filesystem::remove_all(folder / "run" / "state");
+  EXPECT_THAT(
+      error_of([&] { Trainer(model, brief()).fit(data, {.folder = folder / "run", .resume = true}); }),
+      HasSubstr("no saved state"));
+  EXPECT_EQ(metrics(folder / "run").size(), 21u);
+}
+
+TEST(Trainer, ResumesIntoANewFolderFromTheStart) {
+  auto data = make_data();
+  auto model = make_model();
+  const test::TempDir folder;
+  EXPECT_TRUE(Trainer(model, brief()).fit(data, {.folder = folder / "run", .resume = true}).finished);
+}
+
 TEST(Trainer, RefusesDataThatDoesNotFit) {
   auto data = make_data(30);
   auto model = make_model();

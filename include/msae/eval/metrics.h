@@ -13,7 +13,7 @@ namespace msae::eval {
 /// FVU). [rows, dim] x 2 -> [rows]; NaN where the row is constant.
 torch::Tensor fvu_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
 
-/// Per row, the cosine of row and reconstruction; NaN where either is zero... [rows, dim] x 2 -> [rows]
+/// Per row, the cosine of row and reconstruction; NaN where either is zero. [rows, dim] x 2 -> [rows]
 torch::Tensor cosine_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
 
 /// Per row, mean |residual| / mean |row|; NaN where the row is zero. [rows, dim] x 2 -> [rows]

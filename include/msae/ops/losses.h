@@ -1,5 +1,5 @@
 /// \file
-/// Reconstruction and sparsity losses, differentiable.
+/// Reconstruction and sparsity losses, differentiable; the norms they are divided by count as constants.
 #pragma once
 
 #include <torch/types.h>

@@ -30,7 +30,7 @@ class Engine {
  public:
   virtual ~Engine() = default;
 
-  /// One step on a batch of raw embeddings [rows, dim] on the model's device. Does not wait for the device.
+  /// One step on a batch of raw embeddings [rows, dim] on the model's device.
   virtual void step(const torch::Tensor& batch, double learning_rate) = 0;
 
   /// Waits for the device, returns the metrics since the last call and starts anew.

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "msae/data/source.h"
@@ -43,8 +44,8 @@ struct TrainResult {
   bool finished = false;  ///< false: stopped on request
   std::int64_t steps = 0;
   double seconds = 0;
-  double step_milliseconds = 0;  ///< median of this session's steps
-  StepMetrics last;
+  double step_milliseconds = 0;     ///< median of this session's steps
+  std::optional<StepMetrics> last;  ///< of the last logged step, if this session had any
 };
 
 class Trainer {
