@@ -53,8 +53,6 @@ void run(const TrainArguments& a) {
   models::SparseAutoencoder model(p.model);
   model.to(device);
   train::Trainer trainer(model, p.train);
-  say(a.common, "training on " + std::to_string(data->rows()) + " rows of " + data->name());
-  ProgressBar bar(!a.common.quiet);
   trainer.on_progress([&](const train::Progress& progress) {
     bar.update(static_cast<double>(progress.step) / static_cast<double>(progress.steps),
                progress_text(progress));

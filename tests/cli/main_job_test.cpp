@@ -251,7 +251,9 @@ TEST(Json, GoesToADeviceWithoutReplacingIt) {
 
 TEST(Json, ThatCannotBeWrittenIsAFailure) {
   const Workplace here;
-  EXPECT_THAT(here.run({"info", "run", "--json", "/dev/full"}), FailsSaying({"/dev/full cannot be written"}));
+  const auto outcome = here.run({"info", "run", "--json", "/dev/full"});
+  EXPECT_EQ(outcome.exit_code, 1);
+  EXPECT_EQ(outcome.err, "msae: --json: /dev/full cannot be written\n");
 }
 
 }  // namespace
