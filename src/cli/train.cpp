@@ -53,6 +53,7 @@ void run(const TrainArguments& a) {
   models::SparseAutoencoder model(p.model);
   model.to(device);
   train::Trainer trainer(model, p.train);
+  ProgressBar bar(!a.common.quiet);
   trainer.on_progress([&](const train::Progress& progress) {
     bar.update(static_cast<double>(progress.step) / static_cast<double>(progress.steps),
                progress_text(progress));
