@@ -120,9 +120,9 @@ void RunFolder::lock() {
 std::optional<std::int64_t> RunFolder::saved_step(const fs::path& folder) {
   const auto path = state_file(folder);
   if (!fs::exists(path)) return std::nullopt;
-  const auto& words = io::SafetensorsFile(path).metadata();
-  const auto step = words.find("step");
-  if (step == words.end()) throw IoError(path.string() + ": not a saved training state, 'step' is missing");
+  const io::SafetensorsFile file(path);
+  const auto step = file.metadata().find("step");
+  if (step == file.metadata().end()) throw IoError(path.string() + ": not a saved training state, 'step' is missing");
   return parse_number<std::int64_t>(step->second, path);
 }
 
