@@ -25,5 +25,5 @@ done
 setup $cuda
 for preset in "${presets[@]}"; do
   build "$preset"
-  ctest --preset "$preset"
+  ctest --preset "$preset" --parallel "$(build_jobs)"
 done

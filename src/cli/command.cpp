@@ -12,7 +12,7 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "io/atomic_file.h"
+#include "core/atomic_file.h"
 #include "msae/core/error.h"
 #include "msae/core/log.h"
 
@@ -70,7 +70,7 @@ void check_json_target(const std::string& file, const std::string& folder_to_com
 void write_text(const std::string& file, const std::string& text) {
   std::error_code error;
   if (!std::filesystem::exists(file, error) || std::filesystem::is_regular_file(file, error)) {
-    io::write_file(file, text);
+    files::write_file(file, text);
   } else if (!(std::ofstream(file) << text << std::flush)) {
     throw IoError("--json: " + file + " cannot be written");
   }

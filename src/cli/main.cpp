@@ -45,11 +45,13 @@ std::string in_options(CLI::App& program, const std::string& sentence) {
 }
 
 // A thread that spins for its siblings while they wait for a core can slow a small step on a busy machine
-// tenfold. The OpenMP runtime reads its policy as it is loaded, so the program has to start once more with
-// it.
-void wait_without_spinning(char** values) {
+// tenfold. The OpenMP runtime reads its policy as it is loaded, so a program that computes has to start once
+// more with it.
+void wait_without_spinning(int count, char** values) {
   constexpr const char* policy = "OMP_WAIT_POLICY";
-  if (std::getenv(policy) || ::setenv(policy, "passive", 1) != 0) return;
+  const bool computes = std::any_of(
+      values, values + count, [](const std::string& word) { return word == "train" || word == "eval"; });
+  if (!computes || std::getenv(policy) || ::setenv(policy, "passive", 1) != 0) return;
   ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
 }
 
@@ -127,7 +129,7 @@ void describe(CLI::App& program) {
 }  // namespace
 
 int main(int count, char** values) {
-  wait_without_spinning(values);
+  wait_without_spinning(count, values);
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit shows as a failed write, which loses nothing
   CLI::App program("", "msae");
   describe(program);

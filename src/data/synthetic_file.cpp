@@ -1,17 +1,11 @@
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstddef>
-#include <cstring>
 #include <span>
 #include <string>
-#include <system_error>
 
+#include "core/atomic_file.h"
 #include "data/hdf5_file.h"
 #include "msae/core/error.h"
-#include "msae/core/memory.h"
 #include "msae/data/synthetic.h"
 
 namespace msae::data {
@@ -20,31 +14,6 @@ namespace {
 using hdf5::File;
 namespace fs = std::filesystem;
 
-/// A name beside `target`, removed at the end unless it has become the target.
-class Temporary {
- public:
-  explicit Temporary(const fs::path& target) : path_(target) {
-    path_ += ".partial-" + std::to_string(::getpid());
-  }
-  ~Temporary() {
-    std::error_code ignored;
-    fs::remove(path_, ignored);
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-
-  const fs::path& path() const { return path_; }
-
-  void become(const fs::path& target) const {
-    std::error_code error;
-    fs::rename(path_, target, error);
-    if (error) throw IoError(target.string() + " cannot be written: " + error.message());
-  }
-
- private:
-  fs::path path_;
-};
-
 /// Bytes that the file will take, rather too many.
 std::uint64_t size_on_disk(const SyntheticHierarchy& data) {
   const auto rows = static_cast<double>(data.rows());
@@ -52,16 +21,6 @@ std::uint64_t size_on_disk(const SyntheticHierarchy& data) {
   const auto concepts = static_cast<double>(data.truth().concepts());
   const double codes = rows * (8 + 8 * 1.2 * data.options().active);
   return static_cast<std::uint64_t>(4 * dim * (rows + concepts) + codes + 16 * concepts) + (1 << 20);
-}
-
-/// Asks for the room first: HDF5 1.10 cannot close a file that it could not write to the end, and crashes at
-/// exit.
-void require_room(const fs::path& path, std::uint64_t bytes) {
-  const int file = ::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0666);
-  if (file < 0) throw IoError(std::strerror(errno));
-  const int error = ::posix_fallocate(file, 0, static_cast<off_t>(bytes));
-  ::close(file);
-  if (error != 0) throw IoError(human_bytes(bytes) + " are needed: " + std::strerror(error));
 }
 
 void write_rows(SyntheticHierarchy& data, File& file) {
@@ -120,19 +79,20 @@ void check_forest(const SyntheticTruth& truth, const std::string& file) {
 }  // namespace
 
 void write_synthetic(SyntheticHierarchy& data, const fs::path& file) {
-  const Temporary temporary(file);
+  files::AtomicFile target(file);
+  // HDF5 1.10 cannot close a file that it could not write to the end, and crashes at exit.
+  target.require_room(size_on_disk(data));
   try {
-    require_room(temporary.path(), size_on_disk(data));
-    auto out = File::create(temporary.path());
+    auto out = File::create(target.temporary());
     write_rows(data, out);
     write_truth(data.truth(), out);
     write_codes(data, out);
     out.flush();
   } catch (const IoError& error) {
     // The user named the target, and knows of no other name.
-    throw IoError(file.string() + " cannot be written: " + error.what());
+    throw IoError(file.string() + ": cannot be written: " + error.what());
   }
-  temporary.become(file);
+  target.commit();
 }
 
 SyntheticTruth read_truth(const fs::path& path) {

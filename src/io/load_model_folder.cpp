@@ -5,10 +5,11 @@
 #include <system_error>
 #include <utility>
 
-#include "io/file.h"
+#include "core/file.h"
 #include "io/model_config.h"
 #include "io/model_folder_parts.h"
 #include "io/safetensors.h"
+#include "io/tensor_file.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "msae/io/model_folder.h"
@@ -73,7 +74,7 @@ ModelConfig read_config(const fs::path& folder) {
   if (!fs::exists(path, ignored)) {
     throw IoError(folder.string() + ": is not a model folder, as it holds no " + config_name);
   }
-  return parse_config(read_text(path, max_bytes), path.string());
+  return parse_config(files::read_text(path, max_bytes), path.string());
 }
 
 // Building it takes the most memory: two dictionaries and what they are made from.

@@ -5,9 +5,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <span>
 
 namespace msae::io {
 
@@ -21,11 +19,6 @@ void each_block(std::int64_t rows, std::int64_t width, const Work& work) {
   constexpr std::int64_t block_elements = 1 << 20;
   const auto step = std::max<std::int64_t>(1, block_elements / width);
   for (std::int64_t first = 0; first < rows; first += step) work(first, std::min(step, rows - first));
-}
-
-/// \param contiguous on the CPU
-inline std::span<std::byte> bytes_of(const torch::Tensor& contiguous) {
-  return {static_cast<std::byte*>(contiguous.data_ptr()), contiguous.nbytes()};
 }
 
 inline bool all_finite(const torch::Tensor& values) {

@@ -197,7 +197,7 @@ void SafetensorsFile::read(const TensorEntry& entry, std::uint64_t offset, std::
   file_.read_at(data_begin_ + entry.begin + offset, out);
 }
 
-SafetensorsWriter::SafetensorsWriter(AtomicFile& file, const std::vector<Declaration>& tensors,
+SafetensorsWriter::SafetensorsWriter(files::AtomicFile& file, const std::vector<Declaration>& tensors,
                                      const std::map<std::string, std::string>& metadata)
     : file_(file) {
   const auto text = header_text(tensors, metadata, remaining_);

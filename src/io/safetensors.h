@@ -11,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "io/atomic_file.h"
-#include "io/file.h"
+#include "core/atomic_file.h"
+#include "core/file.h"
 
 namespace msae::io {
 
@@ -61,7 +61,7 @@ class SafetensorsFile {
   void read(const TensorEntry& entry, std::uint64_t offset, std::span<std::byte> out) const;
 
  private:
-  File file_;
+  files::File file_;
   std::uint64_t data_begin_ = 0;
   SafetensorsHeader header_;
 };
@@ -77,7 +77,7 @@ class SafetensorsWriter {
 
   /// `file` must outlive the writer; the caller commits it. \throws std::invalid_argument for an unknown
   /// dtype
-  SafetensorsWriter(AtomicFile& file, const std::vector<Declaration>& tensors,
+  SafetensorsWriter(files::AtomicFile& file, const std::vector<Declaration>& tensors,
                     const std::map<std::string, std::string>& metadata = {});
 
   void write(std::span<const std::byte> bytes);
@@ -85,7 +85,7 @@ class SafetensorsWriter {
   void finish() const;
 
  private:
-  AtomicFile& file_;
+  files::AtomicFile& file_;
   std::uint64_t remaining_ = 0;
 };
 

@@ -4,10 +4,11 @@
 #include <system_error>
 #include <vector>
 
-#include "io/atomic_file.h"
+#include "core/atomic_file.h"
 #include "io/model_config.h"
 #include "io/model_folder_parts.h"
 #include "io/safetensors.h"
+#include "io/tensor_file.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
 
@@ -57,7 +58,7 @@ std::vector<SafetensorsWriter::Declaration> declarations(const ModelConfig& conf
 }
 
 // The tensors in the order of declarations(), mean and scale folded in, in float64 until they are stored.
-void write_weights(const SparseAutoencoder& model, const ModelConfig& config, AtomicFile& file) {
+void write_weights(const SparseAutoencoder& model, const ModelConfig& config, files::AtomicFile& file) {
   SafetensorsWriter writer(file, declarations(config));
   const auto write = [&](const char* name, const Tensor& values) {
     const auto stored = values.to(config.float64 ? torch::kFloat64 : torch::kFloat32).contiguous();
@@ -87,10 +88,11 @@ void save(const SparseAutoencoder& model, const fs::path& folder) {
   const auto config = config_of(model);
   // Weights first: should the machine stop between the two renames, they compute the same beside the older
   // cfg.json of the same run, as the statistics folded into them cancel whatever that one says.
-  std::array<AtomicFile, 2> files{AtomicFile(folder / weights_name), AtomicFile(folder / config_name)};
-  write_weights(model, config, files[0]);
-  files[1].write(config_text(config));
-  commit_together(files);
+  std::array<files::AtomicFile, 2> pair{files::AtomicFile(folder / weights_name),
+                                        files::AtomicFile(folder / config_name)};
+  write_weights(model, config, pair[0]);
+  pair[1].write(config_text(config));
+  files::commit_together(pair);
 }
 
 }  // namespace msae::io

@@ -28,10 +28,6 @@ torch::ScalarType type_of(const std::string& name, const std::filesystem::path& 
   throw IoError(path.string() + ": holds a tensor of type " + name + "; F32, F64 or I64 was expected");
 }
 
-std::span<std::byte> bytes_of(const torch::Tensor& tensor) {
-  return {static_cast<std::byte*>(tensor.data_ptr()), tensor.nbytes()};
-}
-
 }  // namespace
 
 void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
@@ -39,7 +35,7 @@ void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
   for (const auto& [name, tensor] : file.tensors) {
     declarations.push_back({name, name_of(tensor.scalar_type()), tensor.sizes().vec()});
   }
-  AtomicFile out(path);
+  files::AtomicFile out(path);
   SafetensorsWriter writer(out, declarations, file.metadata);
   for (const auto& [name, tensor] : file.tensors) writer.write(bytes_of(tensor.detach().cpu().contiguous()));
   writer.finish();

@@ -4,11 +4,18 @@
 
 #include <torch/types.h>
 
+#include <cstddef>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 
 namespace msae::io {
+
+/// \param contiguous on the CPU
+inline std::span<std::byte> bytes_of(const torch::Tensor& contiguous) {
+  return {static_cast<std::byte*>(contiguous.data_ptr()), contiguous.nbytes()};
+}
 
 struct TensorFile {
   std::map<std::string, torch::Tensor> tensors;  ///< float32, float64 or int64, on the CPU once loaded

@@ -7,7 +7,7 @@
 #include <iomanip>
 #include <sstream>
 
-#include "io/atomic_file.h"
+#include "core/atomic_file.h"
 #include "io/safetensors.h"
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
@@ -80,7 +80,7 @@ RunFolder::RunFolder(RunOptions options) : options_(std::move(options)) {
   lock();
   const auto written = options_.folder / "options.toml";
   if (!options_.description.empty() && !(has_state(options_) && fs::exists(written))) {
-    io::write_file(written, options_.description);
+    files::write_file(written, options_.description);
   }
 }
 
@@ -110,7 +110,7 @@ void RunFolder::create() {
 
 void RunFolder::lock() {
   const auto path = options_.folder / "state" / "lock";
-  lock_ = io::Descriptor(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+  lock_ = files::Descriptor(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
   if (!lock_.open()) throw IoError(path.string() + ": cannot be written");
   if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
     throw IoError(options_.folder.string() + ": another run is writing to this folder");
@@ -122,7 +122,8 @@ std::optional<std::int64_t> RunFolder::saved_step(const fs::path& folder) {
   if (!fs::exists(path)) return std::nullopt;
   const io::SafetensorsFile file(path);
   const auto step = file.metadata().find("step");
-  if (step == file.metadata().end()) throw IoError(path.string() + ": not a saved training state, 'step' is missing");
+  if (step == file.metadata().end())
+    throw IoError(path.string() + ": not a saved training state, 'step' is missing");
   return parse_number<std::int64_t>(step->second, path);
 }
 
@@ -161,7 +162,7 @@ void RunFolder::open_metrics(std::int64_t step) {
     std::getline(old, line);  // the header
     while (std::getline(old, line) && std::strtoll(line.c_str(), nullptr, 10) <= step) kept += line + "\n";
   }
-  io::write_file(path, kept);
+  files::write_file(path, kept);
   metrics_.open(path, std::ios::app);
 }
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <optional>
 
-#include "io/file.h"
+#include "core/file.h"
 #include "msae/train/engine.h"
 #include "msae/train/trainer.h"
 
@@ -52,7 +52,7 @@ class RunFolder {
 
   RunOptions options_;
   std::ofstream metrics_;
-  io::Descriptor lock_;
+  files::Descriptor lock_;
 };
 
 }  // namespace msae::train

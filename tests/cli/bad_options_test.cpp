@@ -147,7 +147,7 @@ TEST_F(BadOptions, SynthIsImpossible) {
   refused({"--rows", "0"}, {"rows is 0; it must be at least 1"});
   refused({"--noise", "3"}, {"noise is 3"});
   refused({"--concepts", "20"}, {"active is 12", "20 concepts"});
-  EXPECT_THAT(here.run({"synth", "none/new.h5"}), FailsSaying({"none/new.h5 cannot be written"}));
+  EXPECT_THAT(here.run({"synth", "none/new.h5"}), FailsSaying({"none/new.h5: cannot be written"}));
 }
 
 TEST_F(BadOptions, OptionsFileHoldsAnUnknownOption) {

@@ -151,7 +151,7 @@ TEST(RunFolder, AFullDiskIsSaidAndLeavesOldFilesWhole) {
   EXPECT_TRUE(weights(here, "run") == before);
   EXPECT_TRUE(contents(here / "run" / "state" / "state.safetensors") == state);
   EXPECT_THAT(here.run({"synth", "data.h5", "--force"}, small_file),
-              FailsSaying({"data.h5 cannot be written"}));
+              FailsSaying({"data.h5: cannot be written"}));
   EXPECT_THAT(here.run({"eval", "run", "--data", "data.h5:/embeddings"}), Succeeds());
 }
 

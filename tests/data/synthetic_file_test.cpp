@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "data/hdf5_file.h"
-#include "io/files.h"
 #include "msae/core/error.h"
 #include "msae/data/synthetic.h"
 #include "support/error_of.h"
+#include "support/files.h"
 #include "support/hdf5_files.h"
 #include "support/temp_dir.h"
 
@@ -19,10 +19,6 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 constexpr SyntheticOptions small{.rows = 200, .dim = 16, .concepts = 20, .depth = 2, .active = 3};
-
-std::size_t files_in(const TempDir& folder) {
-  return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder.path()), {}));
-}
 
 TEST(SyntheticFile, HoldsTheRows) {
   const TempDir folder;
@@ -71,7 +67,7 @@ TEST(SyntheticFile, TakesThePlaceOfAnOlderOne) {
   SyntheticHierarchy data(small);
   write_synthetic(data, folder / "s.h5");
   write_synthetic(data, folder / "s.h5");
-  EXPECT_EQ(files_in(folder), 1u);
+  EXPECT_EQ(test::files_in(folder.path()), 1u);
 }
 
 TEST(SyntheticFile, ThatCannotBeWrittenLeavesNothing) {
@@ -79,11 +75,11 @@ TEST(SyntheticFile, ThatCannotBeWrittenLeavesNothing) {
   SyntheticHierarchy data(small);
   const auto missing = folder / "missing" / "s.h5";
   EXPECT_THAT(error_of<IoError>([&] { write_synthetic(data, missing); }),
-              StartsWith(missing.string() + " cannot be written"));
+              StartsWith(missing.string() + ": cannot be written"));
   std::filesystem::create_directory(folder / "taken");
   EXPECT_THAT(error_of<IoError>([&] { write_synthetic(data, folder / "taken"); }),
-              HasSubstr("taken cannot be written"));
-  EXPECT_EQ(files_in(folder), 1u);
+              HasSubstr("taken: cannot be written"));
+  EXPECT_EQ(test::files_in(folder.path()), 1u);
 }
 
 TEST(SyntheticFile, OnAFullDiskLeavesTheOlderOneAsItWas) {
@@ -94,9 +90,9 @@ TEST(SyntheticFile, OnAFullDiskLeavesTheOlderOneAsItWas) {
   {
     const test::FileLimit full(100'000);
     EXPECT_THAT(error_of<IoError>([&] { write_synthetic(larger, folder / "s.h5"); }),
-                HasSubstr("s.h5 cannot be written: 8.7 MB are needed: File too large"));
+                HasSubstr("s.h5: cannot be written: 8.7 MB are needed: File too large"));
   }
-  EXPECT_EQ(files_in(folder), 1u);
+  EXPECT_EQ(test::files_in(folder.path()), 1u);
   EXPECT_EQ(read_truth(folder / "s.h5").dictionary, data.truth().dictionary);
 }
 

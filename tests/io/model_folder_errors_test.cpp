@@ -9,12 +9,12 @@
 #include <random>
 #include <string>
 
-#include "io/files.h"
 #include "io/random_model.h"
 #include "io/safetensors.h"
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
+#include "support/files.h"
 #include "support/temp_dir.h"
 
 namespace msae::io {
@@ -35,7 +35,7 @@ class DamagedFolder : public ::testing::Test {
 
   void fill(const models::Activation& activation) {
     save(test::random_model(activation), folder_.path());
-    config_ = json::parse(read_text(config_path(), 1 << 20));
+    config_ = json::parse(files::read_text(config_path(), 1 << 20));
     tensors_ = load_tensors(weights_path());
   }
   std::filesystem::path config_path() const { return folder_ / "cfg.json"; }
@@ -175,7 +175,7 @@ TEST_F(DamagedFolder, ThresholdsDiffer) {
 
 TEST_F(DamagedFolder, HalfPrecisionWeightsAreReadAsFloat32) {
   // Written by hand, as no writer of ours stores float16.
-  AtomicFile file(weights_path());
+  files::AtomicFile file(weights_path());
   std::vector<SafetensorsWriter::Declaration> declarations;
   for (const auto& [name, tensor] : tensors_.tensors)
     declarations.push_back({name, "F16", tensor.sizes().vec()});
@@ -192,7 +192,7 @@ TEST_F(DamagedFolder, HalfPrecisionWeightsAreReadAsFloat32) {
 }
 
 TEST_F(DamagedFolder, WeightsCutAnywhereAreRefused) {
-  const auto whole = read_text(weights_path(), 1 << 20);
+  const auto whole = files::read_text(weights_path(), 1 << 20);
   for (std::size_t size = 0; size < whole.size(); size += size < 500 ? 1 : 97) {
     overwrite(weights_path(), whole.substr(0, size));
     EXPECT_THROW(load(folder_.path()), IoError) << "cut at byte " << size;
@@ -203,7 +203,7 @@ TEST_F(DamagedFolder, RandomDamageIsReadOrRefusedButNeverCrashes) {
   std::mt19937_64 random(2);
   int refused = 0;
   for (const auto& path : {config_path(), weights_path()}) {
-    const auto whole = read_text(path, 1 << 20);
+    const auto whole = files::read_text(path, 1 << 20);
     for (int round = 0; round < 1000; ++round) {
       auto damaged = whole;
       const auto range = std::min<std::size_t>(whole.size(), 700);  // headers rather than weights

@@ -8,11 +8,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "io/files.h"
 #include "io/random_model.h"
 #include "io/safetensors.h"
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
+#include "support/files.h"
 #include "support/temp_dir.h"
 
 namespace msae::io {
@@ -36,7 +36,7 @@ std::map<std::string, torch::Tensor> stored(const TempDir& folder) {
 }
 
 std::string config_of(const TempDir& folder) {
-  return read_text(folder / "cfg.json", 1 << 20);
+  return files::read_text(folder / "cfg.json", 1 << 20);
 }
 
 void expect_same_model(const SparseAutoencoder& found, const SparseAutoencoder& expected, double tolerance) {
@@ -159,10 +159,10 @@ TEST(ModelFolder, ConfigIsALineAKey) {
 
 TEST(ModelFolder, SavingLeavesOtherFilesAlone) {
   const TempDir folder;
-  write_file(folder / "metrics.csv", "step\n");
+  files::write_file(folder / "metrics.csv", "step\n");
   save(random_model(models::Relu{}), folder.path());
   save(random_model(models::Relu{}), folder / "new/and deeper");
-  EXPECT_EQ(read_text(folder / "metrics.csv", 100), "step\n");
+  EXPECT_EQ(files::read_text(folder / "metrics.csv", 100), "step\n");
   EXPECT_NO_THROW(load(folder / "new/and deeper"));
 }
 
@@ -182,7 +182,7 @@ TEST(ModelFolder, AFullDiskLeavesTheOldModelWhole) {
 
 TEST(ModelFolder, SaysWhyItCannotBeSaved) {
   const TempDir folder;
-  write_file(folder / "file", "");
+  files::write_file(folder / "file", "");
   const auto model = random_model(models::Relu{});
   EXPECT_THAT(
       [&] { save(model, folder / "file"); },

@@ -23,7 +23,7 @@ std::filesystem::path fixture(const std::string& name) {
 }
 
 nlohmann::ordered_json config_of(const std::filesystem::path& folder) {
-  return nlohmann::ordered_json::parse(read_text(folder / "cfg.json", 1 << 20));
+  return nlohmann::ordered_json::parse(files::read_text(folder / "cfg.json", 1 << 20));
 }
 
 void expect_close(const torch::Tensor& ours, const torch::Tensor& theirs) {
@@ -104,7 +104,7 @@ void expect_refused(const std::string& key, const nlohmann::json& value, const s
   const test::TempDir folder;
   auto config = config_of(fixture("topk"));
   config[key] = value;
-  write_file(folder / "cfg.json", config.dump());
+  files::write_file(folder / "cfg.json", config.dump());
   std::filesystem::copy(fixture("topk") / "sae_weights.safetensors", folder.path());
   EXPECT_THAT([&] { load(folder.path()); },
               ThrowsMessage<IoError>(AllOf(HasSubstr("cfg.json: " + key), HasSubstr(sentence))));

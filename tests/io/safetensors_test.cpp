@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "io/files.h"
 #include "msae/core/error.h"
+#include "support/files.h"
 #include "support/temp_dir.h"
 
 namespace msae::io {
@@ -66,7 +66,7 @@ TEST(Safetensors, WhatIsWrittenComesBack) {
   const TempDir folder;
   const std::array<float, 6> matrix{1, 2, 3, 4, 5, 6};
   const double scalar = 0.1;
-  AtomicFile out(folder / "w");
+  files::AtomicFile out(folder / "w");
   SafetensorsWriter writer(out, {{"matrix", "F32", {2, 3}}, {"none", "F32", {0, 3}}, {"scalar", "F64", {}}},
                            {{"by", "a test"}});
   const auto bytes = std::as_bytes(std::span(matrix));
@@ -90,7 +90,7 @@ TEST(Safetensors, WhatIsWrittenComesBack) {
 TEST(Safetensors, TensorsStartAtAMultipleOfEightBytes) {
   const TempDir folder;
   for (const auto* name : {"a", "ab", "abc", "abcdefgh"}) {
-    AtomicFile out(folder / "w");
+    files::AtomicFile out(folder / "w");
     SafetensorsWriter(out, {{name, "U8", {0}}}).finish();
     out.commit();
     EXPECT_EQ(std::filesystem::file_size(folder / "w") % 8, 0u) << name;
@@ -99,7 +99,7 @@ TEST(Safetensors, TensorsStartAtAMultipleOfEightBytes) {
 
 TEST(Safetensors, TheWriterTakesExactlyWhatWasDeclared) {
   const TempDir folder;
-  AtomicFile out(folder / "w");
+  files::AtomicFile out(folder / "w");
   SafetensorsWriter writer(out, {{"a", "U8", {3}}});
   const std::array<std::byte, 4> bytes{};
   EXPECT_THROW(writer.finish(), std::logic_error);

@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-namespace msae::io {
+namespace msae::files {
 
 /// Owns a file descriptor and closes it.
 class Descriptor {
@@ -51,4 +51,4 @@ std::string read_text(const std::filesystem::path& path, std::uint64_t limit);
 /// Throws IoError "<path>: <what>: <errno in words>".
 [[noreturn]] void fail_with_errno(const std::filesystem::path& path, const std::string& what, int error);
 
-}  // namespace msae::io
+}  // namespace msae::files

@@ -1,4 +1,4 @@
-#include "io/file.h"
+#include "core/file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 
 #include "msae/core/error.h"
 
-namespace msae::io {
+namespace msae::files {
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
 
@@ -70,4 +70,4 @@ std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {
   return text;
 }
 
-}  // namespace msae::io
+}  // namespace msae::files

@@ -3,13 +3,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string_view>
 
-#include "io/file.h"
+#include "core/file.h"
 
-namespace msae::io {
+namespace msae::files {
 
 /// A file written beside its target and renamed onto it by commit(). Until then, and after any failure, the
 /// target is as it was; a file that is never committed is removed.
@@ -22,7 +23,11 @@ class AtomicFile {
   ~AtomicFile();
 
   const std::filesystem::path& target() const { return target_; }
+  /// Where the bytes are until commit(): for a library that writes files of its own. Empty after it.
+  const std::filesystem::path& temporary() const { return temporary_; }
 
+  /// \throws msae::IoError when there is no room for `bytes` on the disk, or within a size limit
+  void require_room(std::uint64_t bytes);
   /// Appends. \throws msae::IoError, also when the disk is full or a size limit is met
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
@@ -49,4 +54,4 @@ void commit_together(std::span<AtomicFile> files);
 /// \throws msae::IoError
 void write_file(const std::filesystem::path& target, std::string_view text);
 
-}  // namespace msae::io
+}  // namespace msae::files

@@ -1,4 +1,4 @@
-#include "io/atomic_file.h"
+#include "core/atomic_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,8 +11,9 @@
 #include <utility>
 
 #include "msae/core/error.h"
+#include "msae/core/memory.h"
 
-namespace msae::io {
+namespace msae::files {
 namespace {
 
 std::filesystem::path folder_of(const std::filesystem::path& target) {
@@ -68,6 +69,14 @@ void AtomicFile::check_target() const {
   }
 }
 
+void AtomicFile::require_room(std::uint64_t bytes) {
+  const int error = ::posix_fallocate(descriptor_.number(), 0, static_cast<off_t>(bytes));
+  if (error != 0) {
+    fail_with_errno(target_, "cannot be written: " + human_bytes(bytes) + " are needed", error);
+  }
+  if (::ftruncate(descriptor_.number(), 0) != 0) fail_with_errno(target_, "cannot be written", errno);
+}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
     const auto written = ::write(descriptor_.number(), bytes.data(), bytes.size());
@@ -107,4 +116,4 @@ void write_file(const std::filesystem::path& target, std::string_view text) {
   file.commit();
 }
 
-}  // namespace msae::io
+}  // namespace msae::files

@@ -1,4 +1,4 @@
-#include "io/atomic_file.h"
+#include "core/atomic_file.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "io/files.h"
 #include "msae/core/error.h"
+#include "support/files.h"
 #include "support/temp_dir.h"
 
-namespace msae::io {
+namespace msae::files {
 namespace {
 
 using test::TempDir;
@@ -23,11 +23,6 @@ std::string content(const std::filesystem::path& path) {
   return read_text(path, 1 << 20);
 }
 
-std::size_t files_in(const TempDir& folder) {
-  const std::filesystem::directory_iterator entries(folder.path());
-  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
-}
-
 TEST(AtomicFile, ReplacesTheOldFileOnlyWhenCommitted) {
   const TempDir folder;
   write_file(folder / "a", "old");
@@ -36,13 +31,13 @@ TEST(AtomicFile, ReplacesTheOldFileOnlyWhenCommitted) {
   EXPECT_EQ(content(folder / "a"), "old");
   file.commit();
   EXPECT_EQ(content(folder / "a"), "new");
-  EXPECT_EQ(files_in(folder), 1u);
+  EXPECT_EQ(test::files_in(folder.path()), 1u);
 }
 
 TEST(AtomicFile, LeavesNothingBehindWhenNotCommitted) {
   const TempDir folder;
   { AtomicFile(folder / "a").write("text"); }
-  EXPECT_EQ(files_in(folder), 0u);
+  EXPECT_EQ(test::files_in(folder.path()), 0u);
 }
 
 TEST(AtomicFile, KeepsBytesAsTheyAre) {
@@ -61,7 +56,7 @@ TEST(AtomicFile, TwoWritersOfOneFileDoNotMixTheirBytes) {
   second.commit();
   first.commit();
   EXPECT_EQ(content(folder / "a"), "first");
-  EXPECT_EQ(files_in(folder), 1u);
+  EXPECT_EQ(test::files_in(folder.path()), 1u);
 }
 
 TEST(AtomicFile, FilesCommittedTogetherAllStayOldWhenOneCannotBeWritten) {
@@ -94,7 +89,28 @@ TEST(AtomicFile, MeetingASizeLimitLeavesTheOldFileAndNoOther) {
         ThrowsMessage<IoError>(AllOf(HasSubstr("a: cannot be written"), HasSubstr("File too large"))));
   }
   EXPECT_EQ(content(folder / "a"), "old");
-  EXPECT_EQ(files_in(folder), 1u);
+  EXPECT_EQ(test::files_in(folder.path()), 1u);
+}
+
+TEST(AtomicFile, AnotherLibraryMayWriteTheTemporary) {
+  const TempDir folder;
+  write_file(folder / "a", "old");
+  AtomicFile file(folder / "a");
+  file.require_room(1000);
+  EXPECT_EQ(content(file.temporary()), "");
+  test::overwrite(file.temporary(), "new");
+  EXPECT_EQ(content(folder / "a"), "old");
+  file.commit();
+  EXPECT_EQ(content(folder / "a"), "new");
+}
+
+TEST(AtomicFile, SaysHowMuchRoomItLacks) {
+  const TempDir folder;
+  const test::FileLimit limit(10'000);
+  AtomicFile file(folder / "a");
+  file.require_room(10'000);
+  EXPECT_THAT([&] { file.require_room(1'500'000); },
+              ThrowsMessage<IoError>(HasSubstr("a: cannot be written: 1.5 MB are needed: File too large")));
 }
 
 TEST(File, TellsTruncationAndOddKindsApart) {
@@ -109,4 +125,4 @@ TEST(File, TellsTruncationAndOddKindsApart) {
 }
 
 }  // namespace
-}  // namespace msae::io
+}  // namespace msae::files
