@@ -126,13 +126,13 @@ build() {
   steps=$(NINJA_STATUS='[%t] ' ninja -C "build/$preset" -n "$@" | grep -c '^\[' || true)
   if [ "$steps" = 0 ]; then return 0; fi
   jobs=$(build_jobs)
-  # 7 s a step: 10 s for a file that uses LibTorch, less for the others.
-  say "Building build/$preset: $steps steps, $jobs at a time, about $((steps * 7 / jobs / 60 + 1)) min"
+  # 6 s a step, on average.
+  say "Building build/$preset: $steps steps, $jobs at a time, about $((steps * 6 / jobs / 60 + 1)) min"
   ninja -C "build/$preset" -j "$jobs" "$@" || die "the build of build/$preset failed"
   say "Built in $((SECONDS - started)) s"
 }
 
-# Every core, but 1.5 GB of memory for each: what the compiler takes for a file that uses LibTorch.
+# Every core, but 1.7 GB of memory for each: what the compiler takes for a file that uses LibTorch.
 build_jobs() {
   local jobs memory limit
   if [ -n "${CMAKE_BUILD_PARALLEL_LEVEL:-}" ]; then echo "$CMAKE_BUILD_PARALLEL_LEVEL"; return; fi
@@ -142,7 +142,7 @@ build_jobs() {
       memory=$((BASH_REMATCH[0] / 1048576))
     fi
   done
-  jobs=$((memory / 1500))
+  jobs=$((memory / 1700))
   ((jobs <= $(nproc))) || jobs=$(nproc)
   ((jobs >= 1)) || jobs=1
   echo "$jobs"
