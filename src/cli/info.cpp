@@ -46,7 +46,7 @@ Json model_info(const fs::path& folder) {
     json["levels"] = nested->levels;
     json["weights"] = nested->weights;
   }
-  json["data_mean_norm"] = model->mean.norm().item<double>();
+  json["norm_of_data_mean"] = model->mean.norm().item<double>();
   json["data_scale"] = model->scale.item<double>();
   return json;
 }
@@ -73,7 +73,8 @@ Json embeddings_info(const std::string& name) {
           {"path", source->name()},
           {"rows", source->rows()},
           {"dim", source->dim()},
-          {"mean_norm", std::sqrt(squared)},
+          {"root_mean_square_norm", std::sqrt(squared + statistics.mean_squared_deviation)},
+          {"norm_of_mean", std::sqrt(squared)},
           {"mean_squared_deviation", statistics.mean_squared_deviation}};
 }
 
@@ -124,6 +125,7 @@ void add_info(CLI::App& program) {
       ->required();
   add_common(command, arguments->common);
   command.footer(
+      "root_mean_square_norm: of the rows, 1 where all are normalised; norm_of_mean: of the mean row;\n"
       "mean_squared_deviation: mean over rows of the squared distance to the mean row.\n"
       "Examples:\n  msae info clip.h5\n  msae info clip.h5:/train\n  msae info run");
   command.callback([arguments] { run(*arguments); });

@@ -55,23 +55,19 @@ void wait_without_spinning(int count, char** values) {
   ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
 }
 
-// `msae train --out RUN --resume` takes everything else from the run's own options.toml.
-std::vector<std::string> with_resumed_options(std::vector<std::string> arguments) {
+// RUN of `msae train --out RUN --resume`, which takes everything else from the run's own options.toml; empty
+// for any other call.
+std::string resumed_run(const std::vector<std::string>& arguments) {
   std::string out;
   bool resume = false;
+  if (arguments.empty() || arguments[0] != "train") return {};
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i] == "--resume") resume = true;
-    if (arguments[i] == "--config" || arguments[i].rfind("--config=", 0) == 0) return arguments;
+    if (arguments[i] == "--config" || arguments[i].rfind("--config=", 0) == 0) return {};
     if (arguments[i] == "--out" && i + 1 < arguments.size()) out = arguments[i + 1];
     if (arguments[i].rfind("--out=", 0) == 0) out = arguments[i].substr(6);
   }
-  const auto options = std::filesystem::path(out) / "options.toml";
-  std::error_code error;
-  if (resume && !out.empty() && !arguments.empty() && arguments[0] == "train" &&
-      std::filesystem::is_regular_file(options, error)) {
-    arguments.insert(arguments.end(), {"--config", options.string()});
-  }
-  return arguments;
+  return resume ? out : "";
 }
 
 // An option on the command line also wins over those of the file that it excludes, as --steps does over
@@ -111,9 +107,9 @@ void describe(CLI::App& program) {
   program.footer(
       "A first try:\n"
       "  msae synth embeddings.h5\n"
-      "  msae train embeddings.h5:/embeddings --out run\n"
+      "  msae train embeddings.h5:/embeddings --out run --batch-size 500\n"
       "  msae eval run --data embeddings.h5:/embeddings\n"
-      "Exit codes: 0 success, 1 failure (one sentence on stderr), 2 wrong usage.");
+      "Exit codes: 0 success, 1 failed or interrupted (one sentence on stderr), 2 wrong usage.");
   program.set_version_flag("--version", "msae " + msae::version());
   program
       .set_config("--config", "",
@@ -124,6 +120,33 @@ void describe(CLI::App& program) {
   program.fallthrough();
   program.require_subcommand(1);
   program.get_formatter()->column_width(38);
+}
+
+// Every way that a call can end, as an exit code.
+int run(CLI::App& program, std::vector<std::string> arguments) {
+  const auto folder = resumed_run(arguments);
+  const auto options = std::filesystem::path(folder) / "options.toml";
+  std::error_code ignored;
+  const bool has_options = !folder.empty() && std::filesystem::is_regular_file(options, ignored);
+  if (has_options) arguments.insert(arguments.end(), {"--config", options.string()});
+  try {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
+    program.parse(std::move(arguments));
+    return std::cout.flush() ? 0 : fail("the results cannot be written to stdout");
+  } catch (const CLI::ParseError& error) {
+    if (dynamic_cast<const CLI::RequiredError*>(&error) && !folder.empty() && !has_options) {
+      return fail(folder + ": holds no run to go on with; name the folder of one");
+    }
+    return program.exit(error) == 0 ? 0 : wrong_usage;
+  } catch (const c10::Error& error) {
+    return fail(error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return fail("out of memory; try a smaller --batch-size or fewer latents");
+  } catch (const std::invalid_argument& error) {
+    return fail(in_options(program, error.what()));
+  } catch (const std::exception& error) {
+    return fail(error.what());
+  }
 }
 
 }  // namespace
@@ -137,20 +160,5 @@ int main(int count, char** values) {
   msae::cli::add_eval(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);
-  try {
-    auto arguments = with_resumed_options({values + 1, values + count});
-    std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
-    program.parse(std::move(arguments));
-    return std::cout.flush() ? 0 : fail("the results cannot be written to stdout");
-  } catch (const CLI::ParseError& error) {
-    return program.exit(error) == 0 ? 0 : wrong_usage;
-  } catch (const c10::Error& error) {
-    return fail(error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return fail("out of memory; try a smaller --batch-size or fewer latents");
-  } catch (const std::invalid_argument& error) {
-    return fail(in_options(program, error.what()));
-  } catch (const std::exception& error) {
-    return fail(error.what());
-  }
+  return run(program, {values + 1, values + count});
 }

@@ -14,7 +14,7 @@ namespace {
 
 std::string progress_text(const train::Progress& p) {
   return "loss " + fixed(p.metrics.loss, 4) + "  FVU " + fixed(p.metrics.fvu, 4) + "  active " +
-         fixed(p.metrics.active, 1) + "  dead " + std::to_string(p.metrics.dead) + "  " +
+         fixed(p.metrics.active, 1) + "  " + std::to_string(p.metrics.dead) + " dead  " +
          fixed(p.rows_per_second, 0) + " rows/s  " + duration(p.seconds_left) + " left";
 }
 
@@ -68,8 +68,10 @@ void run(const TrainArguments& a) {
     throw Error("interrupted after step " + std::to_string(result.steps) + ", the model so far is saved in " +
                 a.out + "; go on with: msae train --out " + a.out + " --resume");
   }
-  say(a.common, a.out + ": trained, " + std::to_string(result.steps) + " steps in " +
-                    duration(result.seconds) + " (" + fixed(result.step_milliseconds, 0) + " ms a step)");
+  const auto steps = std::to_string(result.steps) + " steps in " + duration(result.seconds);
+  say(a.common,
+      result.last ? a.out + ": trained, " + steps + " (" + fixed(result.step_milliseconds, 0) + " ms a step)"
+                  : a.out + ": was finished before, " + steps);
   if (evaluation_data) {
     const RunReport report{a.out, evaluate_with_bar(model, *evaluation_data, {}, a.common)};
     if (shows_table(a.common)) print(std::cout, report);

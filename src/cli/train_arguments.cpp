@@ -109,6 +109,11 @@ std::string joined(const std::vector<Number>& values) {
   return text.str();
 }
 
+// So that the run can be repeated from any folder. A DATA with a path inside the file counts as one path.
+std::string absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal().string();
+}
+
 // TOML's literal string where there is something to escape: CLI11 before 2.4 knows no escapes.
 std::string quoted(const std::string& text) {
   const char mark = text.find_first_of("\"\\") == std::string::npos ? '"' : '\'';
@@ -118,6 +123,16 @@ std::string quoted(const std::string& text) {
 std::string schedule_name(const train::TrainOptions& o) {
   if (o.schedule_by_epoch) return "published";
   return o.schedule == train::Schedule::cosine ? "cosine" : "linear";
+}
+
+// Of a length that nobody asked for.
+void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& o, std::int64_t rows) {
+  constexpr std::int64_t few = 200;
+  if (a.steps || a.epochs) return;
+  const auto steps = o.epochs * ((rows - 1) / o.batch_size + 1);
+  if (steps >= few) return;
+  say(a.common, "msae: " + std::to_string(steps) +
+                    " steps in all are few; a smaller --batch-size or more --epochs gives a better model");
 }
 
 void add_model_options(CLI::App& command, TrainArguments& a) {
@@ -140,8 +155,8 @@ void add_model_options(CLI::App& command, TrainArguments& a) {
   number("--k", a.k, "topk, batch-topk: latents kept per row [64; reference: batch-topk 32]");
   command
       .add_option("--levels", a.levels,
-                  "matryoshka: latents kept per level, e.g. 64,128,256; auto: 8,16,...,512 and all\n"
-                  "(reference: 64,128,... and all)")
+                  "matryoshka: latents kept per level, e.g. 64,128,256; end it with the number of\n"
+                  "latents to train them all too; auto: 8,16,...,512 and all (reference: from 64 on)")
       ->type_name("K,K,...")
       ->capture_default_str()
       ->group(group);
@@ -191,7 +206,9 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
   command.add_option("DATA,--data", a.data, "Embeddings to train on (see 'msae --help')")->required();
   command.add_option("--out", a.out, "Folder of the run, new or empty")->type_name("RUN")->required();
   command.add_option("--eval", a.eval, "Embeddings to evaluate on at the end")->type_name("DATA");
-  command.add_flag("--resume", a.resume, "Go on with the run in --out, exactly where it stopped")
+  command
+      .add_flag("--resume", a.resume,
+                "Go on with the run in --out, exactly where it stopped, with its options")
       ->configurable(false);
   add_model_options(command, a);
   add_training_options(command, a);
@@ -237,6 +254,7 @@ TrainPlan plan(const TrainArguments& a, const data::EmbeddingSource& data) {
   if (batch_is_lowered) {
     say(a.common, "msae: the batch is lowered to the " + std::to_string(data.rows()) + " rows there are");
   }
+  say_when_steps_are_few(a, p.train, data.rows());
   return p;
 }
 
@@ -246,9 +264,9 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   text.precision(17);
   const auto line = [&](const char* key, const auto& value) { text << key << " = " << value << "\n"; };
   text << "# Every option of this run. To repeat it: msae train --config options.toml --out OTHER\n[train]\n";
-  line("data", quoted(a.data));
-  line("out", quoted(a.out));
-  if (!a.eval.empty()) line("eval", quoted(a.eval));
+  line("data", quoted(absolute(a.data)));
+  line("out", quoted(absolute(a.out)));
+  if (!a.eval.empty()) line("eval", quoted(absolute(a.eval)));
   line("preset", quoted(a.preset));
   line("model", quoted(a.model));
   line("latents", p.model.latents);

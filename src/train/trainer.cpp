@@ -138,11 +138,12 @@ class Fit {
   }
 
   void restore(const std::optional<SavedState>& state) {
-    if (!state) return;
+    if (!state) return log::info(run_.folder.string() + ": nothing to go on from yet, a new run begins");
     const auto& saved = *state;
     if (saved.fingerprint != fingerprint_) {
       throw IoError(run_.folder.string() + ": holds a run with other options or data: " +
-                    differences(saved.fingerprint, fingerprint_));
+                    differences(saved.fingerprint, fingerprint_) +
+                    "; go on without changing them, or name a new folder");
     }
     const torch::NoGradGuard no_grad;
     const auto copy = [&](const torch::OrderedDict<std::string, torch::Tensor>& into) {
@@ -159,7 +160,7 @@ class Fit {
     engine_->restore(saved.tensors);
     step_ = saved.step;
     seconds_before_ = saved.seconds;
-    log::info("going on from step " + std::to_string(step_));
+    if (step_ < steps_) log::info("going on from step " + std::to_string(step_));
   }
 
   static double median(std::vector<double> values) {

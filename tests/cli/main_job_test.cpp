@@ -199,14 +199,15 @@ TEST(Info, DescribesADataFileADataSetAndARun) {
   EXPECT_EQ(set.at("kind"), "embeddings");
   EXPECT_EQ(set.at("rows"), 600);
   EXPECT_EQ(set.at("dim"), 16);
-  EXPECT_NEAR(set.at("mean_norm").get<double>(), 0.7, 0.05);
+  EXPECT_NEAR(set.at("norm_of_mean").get<double>(), 0.7, 0.05);
+  EXPECT_NEAR(set.at("root_mean_square_norm").get<double>(), 1, 1e-5);
   const auto run = parse(here.run({"info", "run", "--json", "-"}).out);
   EXPECT_EQ(run.at("kind"), "model");
   EXPECT_EQ(run.at("model"), "matryoshka");
   EXPECT_EQ(run.at("latents"), 64);
   EXPECT_EQ(run.at("levels"), json({8, 16, 32, 64}));
   EXPECT_EQ(run.at("saved_step"), 20);
-  EXPECT_NEAR(run.at("data_mean_norm").get<double>(), set.at("mean_norm").get<double>(), 1e-5);
+  EXPECT_NEAR(run.at("norm_of_data_mean").get<double>(), set.at("norm_of_mean").get<double>(), 1e-5);
 }
 
 TEST(Output, QuietKeepsStderrEmpty) {
@@ -241,6 +242,14 @@ TEST(Output, SaysThatTheBatchWasLoweredToTheRowsThereAre) {
       here.run({"train", "data.h5:/embeddings", "--out", "new", "--steps", "2", "--latents", "64"});
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_THAT(outcome.err, HasSubstr("lowered to the 600 rows"));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("steps in all")));
+}
+
+TEST(Output, SaysThatADefaultLengthIsShort) {
+  const Workplace here;
+  const Arguments call{"train", "data.h5:/embeddings", "--latents", "64", "--out"};
+  EXPECT_THAT(here.run(call + Arguments{"new"}).err, HasSubstr("30 steps in all are few"));
+  EXPECT_THAT(here.run(call + Arguments{"newer", "--batch-size", "80"}).err, Not(HasSubstr("steps in all")));
 }
 
 TEST(Json, GoesToADeviceWithoutReplacingIt) {

@@ -96,7 +96,10 @@ TEST(Resume, AFinishedRunStaysAsItIs) {
   const Workplace here;
   const auto model = weights(here, "run");
   const auto metrics = contents(here / "run" / "metrics.csv");
-  ASSERT_THAT(here.run({"train", "--out", "run", "--resume"}), Succeeds());
+  const auto resumed = here.run({"train", "--out", "run", "--resume"});
+  ASSERT_THAT(resumed, Succeeds());
+  EXPECT_THAT(resumed.err,
+              AllOf(HasSubstr("run: was finished before, 20 steps"), testing::Not(HasSubstr("going on"))));
   EXPECT_TRUE(weights(here, "run") == model);
   EXPECT_EQ(contents(here / "run" / "metrics.csv"), metrics);
 }
@@ -115,7 +118,7 @@ TEST(Resume, OtherOptionsAreRefusedAndNothingIsLost) {
                                                   {"--steps", "40"},
                                                   {"--latents", "128"},
                                                   {"--weights", "reverse"}}) {
-    EXPECT_THAT(resume(other), FailsSaying({"run: holds a run with other options"}));
+    EXPECT_THAT(resume(other), FailsSaying({"run: holds a run with other options", "name a new folder"}));
   }
   EXPECT_EQ(here.names(), names);
   EXPECT_TRUE(weights(here, "run") == model);
@@ -125,8 +128,18 @@ TEST(Resume, OtherOptionsAreRefusedAndNothingIsLost) {
 
 TEST(Resume, AFolderWithoutARunIsSaid) {
   const Workplace here;
-  EXPECT_THAT(here.run({"train", "--out", "none", "--resume"}), IsWrongUsage("--data"));
+  EXPECT_THAT(here.run({"train", "--out", "none", "--resume"}),
+              FailsSaying({"none: holds no run to go on with"}));
+  EXPECT_THAT(here.run({"train", "--out", "none"}), IsWrongUsage("--data"));
   EXPECT_FALSE(here.has("none"));
+}
+
+TEST(Resume, ANewFolderBeginsARunAndSaysSo) {
+  const Workplace here;
+  const auto begun = here.run(train("new", {"--resume"}));
+  ASSERT_THAT(begun, Succeeds());
+  EXPECT_THAT(begun.err, HasSubstr("new: nothing to go on from yet, a new run begins"));
+  EXPECT_TRUE(weights(here, "new") == weights(here, "run"));
 }
 
 TEST(Resume, TwoRunsDoNotWriteToOneFolder) {

@@ -88,6 +88,16 @@ TEST(RunFolder, OptionsRepeatTheRunBitForBit) {
   }
 }
 
+TEST(RunFolder, OptionsRepeatTheRunFromAnotherFolder) {
+  const Workplace here;
+  ASSERT_THAT(here.run(train("first", {"--eval", "data.h5:/embeddings"})), Succeeds());
+  const auto elsewhere = here / "elsewhere";
+  std::filesystem::create_directory(elsewhere);
+  ASSERT_THAT(run(elsewhere, {"train", "--config", "../first/options.toml", "--out", "second"}), Succeeds());
+  EXPECT_TRUE(weights(here, "first") == weights(here, "elsewhere/second"));
+  EXPECT_THAT(run(elsewhere, {"train", "--out", "../first", "--resume"}), Succeeds());
+}
+
 TEST(RunFolder, TheCommandLineWinsOverTheOptionsFile) {
   const Workplace here;
   ASSERT_THAT(here.run({"train", "--config", "run/options.toml", "--out", "new", "--seed", "7", "--latents",
