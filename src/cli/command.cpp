@@ -7,6 +7,7 @@
 #include <charconv>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -22,10 +23,19 @@ namespace {
 std::atomic<bool> interrupt_flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
+std::string whole_number_or_why_not(const std::string& text) {
+  std::uint64_t value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) return {};
+  return "must be a whole number from 0 to 18446744073709551615, not " + text;
+}
+
 extern "C" void on_interrupt(int signal_number) {
   interrupt_flag = true;
   std::signal(signal_number, SIG_DFL);
 }
+
+const CLI::Validator whole_number(whole_number_or_why_not, "");
 
 template <typename Number>
 std::vector<Number> parse_list(const std::string& text, const std::string& option) {
@@ -45,6 +55,15 @@ std::vector<Number> parse_list(const std::string& text, const std::string& optio
   }
 }
 
+// Data, weights and options are never results; a model's cfg.json is the one JSON that is not.
+bool is_ours_to_replace(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored) || std::filesystem::is_empty(file, ignored))
+    return true;
+  const auto first = std::ifstream(file).get();
+  return (first == '{' || first == '[') && file.filename() != "cfg.json";
+}
+
 // Before the work whose result would be lost.
 void check_json_target(const std::string& file, const std::string& folder_to_come) {
   namespace fs = std::filesystem;
@@ -60,6 +79,8 @@ void check_json_target(const std::string& file, const std::string& folder_to_com
     reason = "there is no folder " + fs::path(file).parent_path().string();
   } else if (fs::is_directory(file, error)) {
     reason = "a folder of that name is there";
+  } else if (!is_ours_to_replace(file)) {
+    reason = "it holds something else than results";
   } else if (::access(folder.c_str(), W_OK) != 0) {
     reason = std::generic_category().message(errno);
   }
@@ -69,6 +90,9 @@ void check_json_target(const std::string& file, const std::string& folder_to_com
 // A device or pipe, /dev/stdout say, cannot be written beside and renamed.
 void write_text(const std::string& file, const std::string& text) {
   std::error_code error;
+  if (!is_ours_to_replace(file)) {
+    throw IoError("--json: " + file + " holds something else than results; name another file");
+  }
   if (!std::filesystem::exists(file, error) || std::filesystem::is_regular_file(file, error)) {
     files::write_file(file, text);
   } else if (!(std::ofstream(file) << text << std::flush)) {
@@ -102,7 +126,7 @@ void add_device(CLI::App& command, Common& common) {
 void add_seed(CLI::App& command, Common& common, const std::string& of_what) {
   command.add_option("--seed", common.seed, "Seed of " + of_what)
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number)
       ->capture_default_str();
 }
 
@@ -118,7 +142,8 @@ bool shows_table(const Common& common) {
 
 void write_json(const Common& common, const nlohmann::ordered_json& result) {
   if (common.json.empty()) return;
-  const auto text = result.dump(2) + "\n";
+  // Names from files need not be UTF-8, as JSON must.
+  const auto text = result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   if (common.json == "-") {
     std::cout << text << std::flush;
   } else {

@@ -98,7 +98,8 @@ Json describe(const std::string& path) {
 void print(const Json& json) {
   for (const auto& [key, value] : json.items()) {
     if (key == "data_sets") continue;
-    std::cout << key << ": " << (value.is_string() ? value.get<std::string>() : value.dump()) << "\n";
+    std::cout << key << ": " << printable(value.is_string() ? value.get<std::string>() : value.dump())
+              << "\n";
   }
   if (!json.contains("data_sets")) return;
   Table table({"data set", "shape", "type", ""});

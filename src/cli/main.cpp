@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/table.h"
 #include "msae/core/version.h"
 
 namespace {
@@ -22,12 +23,8 @@ namespace {
 constexpr int failure = 1;
 constexpr int wrong_usage = 2;
 
-// One line, whatever a library put into its message.
-int fail(std::string sentence) {
-  for (auto& c : sentence) {
-    if (c == '\n') c = ' ';
-  }
-  std::cerr << "msae: " << sentence << std::endl;
+int fail(const std::string& sentence) {
+  std::cerr << "msae: " << msae::cli::printable(sentence) << std::endl;
   return failure;
 }
 
@@ -122,6 +119,12 @@ void describe(CLI::App& program) {
   program.get_formatter()->column_width(38);
 }
 
+// What CLI11 throws where nobody typed anything wrong.
+bool tells_of_a_file(const CLI::ParseError& error) {
+  return dynamic_cast<const CLI::RequiredError*>(&error) || dynamic_cast<const CLI::ConfigError*>(&error) ||
+         dynamic_cast<const CLI::FileError*>(&error);
+}
+
 // Every way that a call can end, as an exit code.
 int run(CLI::App& program, std::vector<std::string> arguments) {
   const auto folder = resumed_run(arguments);
@@ -137,6 +140,9 @@ int run(CLI::App& program, std::vector<std::string> arguments) {
     if (dynamic_cast<const CLI::RequiredError*>(&error) && !folder.empty() && !has_options) {
       return fail(folder + ": holds no run to go on with; name the folder of one");
     }
+    if (has_options && tells_of_a_file(error)) {
+      return fail(options.string() + ": is damaged (" + error.what() + "); give DATA and all options again");
+    }
     return program.exit(error) == 0 ? 0 : wrong_usage;
   } catch (const c10::Error& error) {
     return fail(error.what_without_backtrace());
@@ -144,6 +150,8 @@ int run(CLI::App& program, std::vector<std::string> arguments) {
     return fail("out of memory; try a smaller --batch-size or fewer latents");
   } catch (const std::invalid_argument& error) {
     return fail(in_options(program, error.what()));
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(error.path1().string() + ": " + error.code().message());
   } catch (const std::exception& error) {
     return fail(error.what());
   }

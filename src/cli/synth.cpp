@@ -20,6 +20,7 @@ void run(Arguments& arguments) {
   const auto& common = arguments.common;
   apply(common);
   arguments.options.seed = common.seed;
+  if (arguments.out.empty()) throw std::invalid_argument("OUT: must name a file");
   if (std::filesystem::exists(arguments.out) && !arguments.force) {
     throw IoError(arguments.out + ": exists; name another file or pass --force to replace it");
   }

@@ -8,6 +8,11 @@
 
 namespace msae::cli {
 
+void Table::add(std::vector<std::string> cells) {
+  for (auto& cell : cells) cell = printable(std::move(cell));
+  rows_.push_back(std::move(cells));
+}
+
 void Table::print(std::ostream& out) const {
   std::vector<std::size_t> widths(rows_.front().size());
   for (const auto& row : rows_) {
@@ -19,6 +24,14 @@ void Table::print(std::ostream& out) const {
           << (i + 1 < row.size() ? "  " : "\n");
     }
   }
+}
+
+std::string printable(std::string text) {
+  for (auto& character : text) {
+    if (character == '\n') character = ' ';
+    if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f) character = '?';
+  }
+  return text;
 }
 
 std::string fixed(double value, int digits) {

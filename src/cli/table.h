@@ -10,13 +10,15 @@ namespace msae::cli {
 class Table {
  public:
   explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
-  void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  void add(std::vector<std::string> cells);
   void print(std::ostream& out) const;
 
  private:
   std::vector<std::vector<std::string>> rows_;
 };
 
+/// On one line and without control characters: a name from a file may be meant for the reader's terminal.
+std::string printable(std::string text);
 /// A number with that many digits after the point.
 std::string fixed(double value, int digits);
 /// "12.3 %"

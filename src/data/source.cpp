@@ -76,7 +76,8 @@ void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<flo
   if (all_finite(out)) return;
   auto row = first;
   for (auto rest = out; all_finite(rest.first(width)); rest = rest.subspan(width)) ++row;
-  throw IoError(name() + ": row " + std::to_string(row) + " holds NaN or Inf; take such rows out first");
+  throw IoError(name() + ": row " + std::to_string(row) +
+                " holds NaN or Inf in float32; take such rows out first");
 }
 
 std::unique_ptr<EmbeddingSource> open(const std::string& data) {

@@ -46,6 +46,7 @@ void check_weights(const std::vector<double>& weights, std::size_t levels) {
     sum += weight;
   }
   if (!(sum > 0)) refuse("weights: at least one must be positive");
+  if (!std::isfinite(sum)) refuse("weights: their sum is too large");
 }
 
 }  // namespace

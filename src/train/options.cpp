@@ -1,6 +1,7 @@
 #include "msae/train/options.h"
 
 #include <cmath>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 
@@ -15,6 +16,11 @@ void require(bool holds, const char* field, Number value, const char* expected) 
   std::ostringstream sentence;
   sentence << field << ": must be " << expected << ", not " << value;
   throw std::invalid_argument(sentence.str());
+}
+
+// As float32, which is what models are made of.
+bool finite(double value) {
+  return std::abs(value) <= double{std::numeric_limits<float>::max()};
 }
 
 bool share(double value) {
@@ -36,17 +42,17 @@ void TrainOptions::validate() const {
   require(batch_size >= 1, "batch_size", batch_size, "at least 1");
   require(steps >= 0, "steps", steps, "at least 1 (0: epochs decide)");
   require(steps > 0 || epochs >= 1, "epochs", epochs, "at least 1");
-  require(learning_rate > 0 && std::isfinite(learning_rate), "learning_rate", learning_rate,
-          "positive and finite");
+  require(learning_rate > 0 && finite(learning_rate), "learning_rate", learning_rate,
+          "positive and finite in float32");
   require(share(warmup), "warmup", warmup, "from 0 to 1");
   require(share(decay), "decay", decay, "from 0 to 1");
-  require(l1 >= 0 && std::isfinite(l1), "l1", l1, "finite and not negative");
+  require(l1 >= 0 && finite(l1), "l1", l1, "finite in float32 and not negative");
   require(beta1 >= 0 && beta1 < 1, "beta1", beta1, "from 0 to below 1");
   require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "from 0 to below 1");
-  require(epsilon > 0 && std::isfinite(epsilon), "epsilon", epsilon, "positive and finite");
-  require(weight_decay >= 0 && std::isfinite(weight_decay), "weight_decay", weight_decay,
-          "finite and not negative");
-  require(clip >= 0 && std::isfinite(clip), "clip", clip, "finite and not negative (0: no clipping)");
+  require(epsilon > 0 && finite(epsilon), "epsilon", epsilon, "positive and finite in float32");
+  require(weight_decay >= 0 && finite(weight_decay), "weight_decay", weight_decay,
+          "finite in float32 and not negative");
+  require(clip >= 0 && finite(clip), "clip", clip, "finite in float32 and not negative (0: no clipping)");
   require(dead_after >= 0, "dead_after", dead_after, "at least 1 (0: one epoch)");
 }
 
@@ -88,6 +94,7 @@ void set_statistics(models::SparseAutoencoder& model, const data::Statistics& st
   double scale = 1;
   if (scaling == Scaling::published) scale = std::sqrt(static_cast<double>(dim)) / energy;
   if (scaling == Scaling::unit_variance) scale = std::sqrt(static_cast<double>(dim) / energy);
+  if (!finite(scale)) throw Error("data: the rows differ too little to be scaled in float32");
   model.set_statistics(torch::tensor(statistics.mean, torch::kFloat64), scale);
 }
 

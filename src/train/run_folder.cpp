@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* state_format = "1";
+constexpr std::uint64_t max_metrics = 1 << 30;  // bytes
 constexpr const char* metrics_header = "step,epoch,rows_seen,lr,loss,fvu,active,dead,seconds,rows_per_second";
 
 fs::path state_file(const fs::path& folder) {
@@ -157,7 +158,8 @@ void RunFolder::save_model(const models::SparseAutoencoder& model) const {
 void RunFolder::open_metrics(std::int64_t step) {
   const auto path = metrics_file(options_.folder);
   std::string kept = std::string(metrics_header) + "\n";
-  if (std::ifstream old(path); old && step > 0) {
+  if (step > 0 && fs::exists(path)) {
+    std::istringstream old(files::read_text(path, max_metrics));
     std::string line;
     std::getline(old, line);  // the header
     while (std::getline(old, line) && std::strtoll(line.c_str(), nullptr, 10) <= step) kept += line + "\n";

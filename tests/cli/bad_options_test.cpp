@@ -88,9 +88,9 @@ TEST_F(BadOptions, BatchIsImpossible) {
 }
 
 TEST_F(BadOptions, TrainingIsImpossible) {
-  expect_refused({"--lr", "0"}, {"--lr: must be positive and finite, not 0"});
-  expect_refused({"--lr", "-0.1"}, {"--lr: must be positive and finite, not -0.1"});
-  expect_refused({"--lr", "nan"}, {"--lr: must be positive and finite, not nan"});
+  expect_refused({"--lr", "0"}, {"--lr: must be positive and finite in float32, not 0"});
+  expect_refused({"--lr", "-0.1"}, {"--lr: must be positive and finite in float32, not -0.1"});
+  expect_refused({"--lr", "nan"}, {"--lr: must be positive and finite in float32, not nan"});
   expect_refused({"--epochs", "0"}, {"--epochs: must be at least 1, not 0"});
   expect_refused({"--steps", "-1"}, {"--steps: must be at least 1", "not -1"});
   expect_refused({"--warmup", "1.5"}, {"--warmup: must be from 0 to 1, not 1.5"});
@@ -139,6 +139,32 @@ TEST_F(BadOptions, JsonCannotBeWritten) {
   EXPECT_FALSE(here.has("new.h5"));
 }
 
+TEST_F(BadOptions, JsonWouldReplaceSomethingElse) {
+  const auto data = contents(here / "data.h5");
+  const auto config = contents(here / "run" / "cfg.json");
+  for (const auto* file : {"data.h5", "run/cfg.json", "run/sae_weights.safetensors", "run/options.toml"}) {
+    EXPECT_THAT(here.run({"info", "run", "--json", file}),
+                FailsSaying({file, "something else than results"}));
+  }
+  // The file to be written itself: found as late as this.
+  const auto both = here.run({"synth", "new.h5", "--rows", "50", "--json", "new.h5"});
+  EXPECT_EQ(both.exit_code, 1);
+  EXPECT_THAT(both.err, testing::HasSubstr("--json: new.h5 holds something else than results"));
+  EXPECT_THAT(here.run({"info", "new.h5:/embeddings"}), Succeeds());
+  EXPECT_EQ(contents(here / "data.h5"), data);
+  EXPECT_EQ(contents(here / "run" / "cfg.json"), config);
+  EXPECT_THAT(here.run({"info", "run", "--json", "results.json"}), Succeeds());
+  EXPECT_THAT(here.run({"info", "run", "--json", "results.json"}), Succeeds());
+}
+
+TEST_F(BadOptions, NumbersAreTooLarge) {
+  expect_refused({"--lr", "1e99"}, {"--lr: must be positive and finite in float32, not 1e+99"});
+  expect_refused({"--levels", "2,4", "--weights", "1e308,1e308"}, {"--weights: their sum is too large"});
+  for (const auto* seed : {"-1", "18446744073709551616", "1.5"}) {
+    EXPECT_THAT(here.run(train("new", {"--seed", seed})), IsWrongUsage("must be a whole number"));
+  }
+}
+
 TEST_F(BadOptions, SynthIsImpossible) {
   const auto refused = [&](const Arguments& options, const std::vector<std::string>& words) {
     EXPECT_THAT(here.run(Arguments{"synth", "new.h5"} + options), FailsSaying(words));
@@ -147,6 +173,9 @@ TEST_F(BadOptions, SynthIsImpossible) {
   refused({"--rows", "0"}, {"rows is 0; it must be at least 1"});
   refused({"--noise", "3"}, {"noise is 3"});
   refused({"--concepts", "20"}, {"active is 12", "20 concepts"});
+  EXPECT_THAT(here.run({"synth", ""}), FailsSaying({"OUT: must name a file"}));
+  std::filesystem::create_symlink("loop", here / "loop");
+  EXPECT_THAT(here.run({"synth", "loop"}), FailsSaying({"loop: Too many levels of symbolic links"}));
   EXPECT_THAT(here.run({"synth", "none/new.h5"}), FailsSaying({"none/new.h5: cannot be written"}));
 }
 

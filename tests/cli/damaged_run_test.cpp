@@ -1,4 +1,6 @@
 // What the program says about a folder that is no model, or no longer one.
+#include <sys/stat.h>
+
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -86,6 +88,26 @@ TEST_F(DamagedRun, SavedStateIsTruncated) {
   const auto before = contents(weights());
   EXPECT_THAT(here.run({"train", "--out", "run", "--resume"}), FailsSaying({"run/state/state.safetensors"}));
   EXPECT_EQ(contents(weights()), before);
+}
+
+TEST_F(DamagedRun, OptionsAreDamaged) {
+  const auto options = here.path() / "run" / "options.toml";
+  for (const auto* text : {"", "garbage", "[train]\nunknown = 1\n"}) {
+    std::ofstream(options, std::ios::trunc) << text;
+    EXPECT_THAT(here.run({"train", "--out", "run", "--resume"}),
+                FailsSaying({"run/options.toml: is damaged", "give DATA and all options again"}));
+  }
+}
+
+TEST_F(DamagedRun, MetricsAreNoRegularFile) {
+  const auto metrics = here.path() / "run" / "metrics.csv";
+  const auto resume = [&] { return here.run({"train", "--out", "run", "--resume"}); };
+  fs::remove(metrics);
+  ASSERT_EQ(::mkfifo(metrics.c_str(), 0600), 0);  // to open it would be to wait for a writer
+  EXPECT_THAT(resume(), FailsSaying({"run/metrics.csv: is not a regular file"}));
+  fs::remove(metrics);
+  fs::create_directory(metrics);
+  EXPECT_THAT(resume(), FailsSaying({"run/metrics.csv: is not a regular file"}));
 }
 
 }  // namespace

@@ -297,7 +297,7 @@ TEST(Hdf5Source, NamesTheFirstRowWithNaNOrInf) {
     FAIL() << "read";
   } catch (const IoError& error) {
     EXPECT_EQ(std::string(error.what()),
-              file.string() + ":/x: row 723 holds NaN or Inf; take such rows out first");
+              file.string() + ":/x: row 723 holds NaN or Inf in float32; take such rows out first");
   }
 }
 
