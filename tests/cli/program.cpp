@@ -172,11 +172,11 @@ Matcher<const Outcome&> FailsSaying(const std::vector<std::string>& words) {
   std::vector<Matcher<const std::string&>> said;
   for (const auto& word : words) said.push_back(HasSubstr(word));
   const auto count = [](const std::string& text) { return std::count(text.begin(), text.end(), '\n'); };
-  return AllOf(Field("exit_code", &Outcome::exit_code, 1), Field("out", &Outcome::out, IsEmpty()),
-               Field("err", &Outcome::err,
-                     AllOf(StartsWith("msae: "), EndsWith("\n"), ResultOf("lines", count, 1),
-                           Not(HasSubstr("Exception")), Not(HasSubstr("frame #")), Not(HasSubstr(".cpp")),
-                           AllOfArray(said))));
+  return AllOf(
+      Field("exit_code", &Outcome::exit_code, 1), Field("out", &Outcome::out, IsEmpty()),
+      Field("err", &Outcome::err,
+            AllOf(StartsWith("msae: "), EndsWith("\n"), ResultOf(count, 1), Not(HasSubstr("Exception")),
+                  Not(HasSubstr("frame #")), Not(HasSubstr(".cpp")), AllOfArray(said))));
 }
 
 Matcher<const Outcome&> IsWrongUsage(const std::string& words) {
