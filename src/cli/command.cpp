@@ -23,7 +23,8 @@ namespace {
 std::atomic<bool> interrupt_flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-std::string whole_number_or_why_not(const std::string& text) {
+// As CLI11 wants a check: empty, or what is wrong.
+std::string whole_number(const std::string& text) {
   std::uint64_t value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size()) return {};
@@ -34,8 +35,6 @@ extern "C" void on_interrupt(int signal_number) {
   interrupt_flag = true;
   std::signal(signal_number, SIG_DFL);
 }
-
-const CLI::Validator whole_number(whole_number_or_why_not, "");
 
 template <typename Number>
 std::vector<Number> parse_list(const std::string& text, const std::string& option) {

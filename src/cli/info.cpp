@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/table.h"
+#include "core/printable.h"
 #include "msae/core/error.h"
 #include "msae/data/listing.h"
 #include "msae/data/statistics.h"

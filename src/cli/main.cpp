@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "cli/table.h"
+#include "core/printable.h"
 #include "msae/core/version.h"
 
 namespace {
@@ -24,7 +24,7 @@ constexpr int failure = 1;
 constexpr int wrong_usage = 2;
 
 int fail(const std::string& sentence) {
-  std::cerr << "msae: " << msae::cli::printable(sentence) << std::endl;
+  std::cerr << "msae: " << msae::printable(sentence) << std::endl;
   return failure;
 }
 

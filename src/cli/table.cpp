@@ -6,6 +6,8 @@
 #include <ostream>
 #include <sstream>
 
+#include "core/printable.h"
+
 namespace msae::cli {
 
 void Table::add(std::vector<std::string> cells) {
@@ -24,14 +26,6 @@ void Table::print(std::ostream& out) const {
           << (i + 1 < row.size() ? "  " : "\n");
     }
   }
-}
-
-std::string printable(std::string text) {
-  for (auto& character : text) {
-    if (character == '\n') character = ' ';
-    if (static_cast<unsigned char>(character) < 0x20 || character == 0x7f) character = '?';
-  }
-  return text;
 }
 
 std::string fixed(double value, int digits) {

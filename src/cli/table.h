@@ -17,8 +17,6 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// On one line and without control characters: a name from a file may be meant for the reader's terminal.
-std::string printable(std::string text);
 /// A number with that many digits after the point.
 std::string fixed(double value, int digits);
 /// "12.3 %"

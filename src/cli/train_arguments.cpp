@@ -109,9 +109,10 @@ std::string joined(const std::vector<Number>& values) {
   return text.str();
 }
 
-// So that the run can be repeated from any folder. A DATA with a path inside the file counts as one path.
+// So that the run can be repeated from any folder. A DATA with a path inside the file counts as one path;
+// "..", which may follow a link, stays as it is.
 std::string absolute(const std::string& path) {
-  return std::filesystem::absolute(path).lexically_normal().string();
+  return std::filesystem::absolute(path).string();
 }
 
 // TOML's literal string where there is something to escape: CLI11 before 2.4 knows no escapes.

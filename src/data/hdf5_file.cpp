@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "core/printable.h"
 #include "data/hdf5_type.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
@@ -161,11 +162,7 @@ std::string text(const std::vector<DataSetInfo>& data_sets) {
 }
 
 std::string DataSetInfo::text() const {
-  // A name comes from the file, and may be meant for the reader's terminal.
-  std::string name = path;
-  std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  return name + " " + hdf5::text(shape) + " " + type;
+  return printable(path) + " " + hdf5::text(shape) + " " + type;
 }
 
 DataSet::DataSet(Handle handle, DataSetInfo info, std::string file)

@@ -96,6 +96,14 @@ TEST(RunFolder, OptionsRepeatTheRunFromAnotherFolder) {
   ASSERT_THAT(run(elsewhere, {"train", "--config", "../first/options.toml", "--out", "second"}), Succeeds());
   EXPECT_TRUE(weights(here, "first") == weights(here, "elsewhere/second"));
   EXPECT_THAT(run(elsewhere, {"train", "--out", "../first", "--resume"}), Succeeds());
+  // ".." after a link is the folder above what it leads to.
+  const Workplace there;
+  std::filesystem::create_directory_symlink(elsewhere, there / "link");
+  std::filesystem::remove(there / "data.h5");
+  ASSERT_THAT(there.run({"train", "--config", "run/options.toml", "--out", "new", "--data",
+                         "link/../data.h5:/embeddings"}),
+              Succeeds());
+  EXPECT_THAT(there.run({"train", "--config", "new/options.toml", "--out", "newer"}), Succeeds());
 }
 
 TEST(RunFolder, TheCommandLineWinsOverTheOptionsFile) {
