@@ -5,6 +5,7 @@
 
 #include "msae/core/device.h"
 #include "msae/core/error.h"
+#include "msae/core/export.h"
 #include "msae/core/log.h"
 #include "msae/core/memory.h"
 #include "msae/core/version.h"

@@ -6,11 +6,13 @@
 
 #include <string>
 
+#include "msae/core/export.h"
+
 namespace msae {
 
 /// `auto` (a CUDA device when this build and machine have one, else the CPU), `cpu`, `cuda` or `cuda:N`.
 /// \throws std::invalid_argument for any other text
 /// \throws msae::Error when the named device is not there
-c10::Device resolve_device(const std::string& name);
+MSAE_EXPORT c10::Device resolve_device(const std::string& name);
 
 }  // namespace msae

@@ -7,17 +7,19 @@
 #include <stdexcept>
 #include <string>
 
+#include "msae/core/export.h"
+
 namespace msae {
 
 /// A failure that is neither a wrong option nor a wrong file: not enough memory, no such device.
-class Error : public std::runtime_error {
+class MSAE_EXPORT Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
 
 /// A file or folder that is missing, malformed, of the wrong shape or not writable. The message names the
 /// file, the data set inside it where there is one, and what was expected.
-class IoError : public Error {
+class MSAE_EXPORT IoError : public Error {
  public:
   using Error::Error;
 };

@@ -5,19 +5,21 @@
 #include <cstdint>
 #include <string>
 
+#include "msae/core/export.h"
+
 namespace msae {
 
 /// Bytes the machine could hand out now without swapping, within this process's control group; what is known
 /// at least.
-std::uint64_t available_memory();
+MSAE_EXPORT std::uint64_t available_memory();
 
 /// \throws msae::Error saying that `what` needs `bytes` when that is more than available_memory()
-void require_memory(std::uint64_t bytes, const std::string& what);
+MSAE_EXPORT void require_memory(std::uint64_t bytes, const std::string& what);
 
 /// a * b, or the largest value when that overflows: for sizes read from files.
-std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b);
+MSAE_EXPORT std::uint64_t saturating_product(std::uint64_t a, std::uint64_t b);
 
 /// "1.5 GB", "12.0 MB", ... (powers of ten).
-std::string human_bytes(std::uint64_t bytes);
+MSAE_EXPORT std::string human_bytes(std::uint64_t bytes);
 
 }  // namespace msae

@@ -2,9 +2,11 @@
 
 #include <string>
 
+#include "msae/core/export.h"
+
 namespace msae {
 
 /// The library's version, "MAJOR.MINOR.PATCH".
-std::string version();
+MSAE_EXPORT std::string version();
 
 }  // namespace msae

@@ -7,11 +7,12 @@
 #include <memory>
 #include <vector>
 
+#include "msae/core/export.h"
 #include "msae/data/source.h"
 
 namespace msae::data {
 
-struct LoaderOptions {
+struct MSAE_EXPORT LoaderOptions {
   std::int64_t batch_size = 4096;  ///< rows; the last batch of an epoch may be shorter
   bool shuffle = true;             ///< false: rows in file order
   std::uint64_t seed = 42;         ///< the order of an epoch is a pure function of (seed, epoch) ...
@@ -35,7 +36,7 @@ struct Batch {
 
 /// Endless batches, epoch after epoch. The source must outlive the loader and is read by the loader's thread
 /// alone.
-class BatchLoader {
+class MSAE_EXPORT BatchLoader {
  public:
   BatchLoader(EmbeddingSource& source, LoaderOptions options);
   ~BatchLoader();
@@ -57,6 +58,6 @@ class BatchLoader {
 
 /// The order of rows in one epoch: the permutation of [0, rows) that torch.randperm draws from a fresh CPU
 /// generator seeded with `seed`.
-std::vector<std::int64_t> permutation(std::int64_t rows, std::uint64_t seed);
+MSAE_EXPORT std::vector<std::int64_t> permutation(std::int64_t rows, std::uint64_t seed);
 
 }  // namespace msae::data

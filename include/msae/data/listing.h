@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "msae/core/export.h"
+
 namespace msae::data {
 
 struct Listing {
@@ -17,6 +19,6 @@ struct Listing {
 };
 
 /// Every data set of an HDF5 file, in name order. \throws msae::IoError when it is no HDF5 file
-std::vector<Listing> list(const std::filesystem::path& file);
+MSAE_EXPORT std::vector<Listing> list(const std::filesystem::path& file);
 
 }  // namespace msae::data

@@ -9,10 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "msae/core/export.h"
+
 namespace msae::data {
 
 /// Embeddings [rows, dim], read as float32. One thread at a time may call read().
-class EmbeddingSource {
+class MSAE_EXPORT EmbeddingSource {
  public:
   virtual ~EmbeddingSource() = default;
 
@@ -35,11 +37,11 @@ class EmbeddingSource {
 /// floating-point data set. float16, float32 and float64 in either byte order, contiguous or chunked. \throws
 /// msae::IoError when the file is missing or not HDF5, the data set is missing (listing those there are),
 ///         ambiguous, not two-dimensional, not floating point, or has no rows or columns
-std::unique_ptr<EmbeddingSource> open(const std::string& data);
+MSAE_EXPORT std::unique_ptr<EmbeddingSource> open(const std::string& data);
 
 /// Rows [rows, dim] that are already in memory, e.g. a tensor's data. \throws std::invalid_argument on a size
 /// mismatch
-std::unique_ptr<EmbeddingSource> in_memory(std::vector<float> values, std::int64_t dim,
-                                           std::string name = "memory");
+MSAE_EXPORT std::unique_ptr<EmbeddingSource> in_memory(std::vector<float> values, std::int64_t dim,
+                                                       std::string name = "memory");
 
 }  // namespace msae::data

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "msae/core/export.h"
 #include "msae/data/source.h"
 
 namespace msae::data {
@@ -17,6 +18,6 @@ struct Statistics {
 
 /// One pass over the source in blocks, sums in float64 (about the first row, so that a large common mean
 /// costs no digits). \throws msae::IoError as EmbeddingSource::read
-Statistics statistics(EmbeddingSource& source);
+MSAE_EXPORT Statistics statistics(EmbeddingSource& source);
 
 }  // namespace msae::data

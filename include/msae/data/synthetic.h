@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <vector>
 
+#include "msae/core/export.h"
 #include "msae/data/source.h"
 
 namespace msae::data {
@@ -15,7 +16,7 @@ class Random;
 
 /// Parameters of the generator. A row is  x = y / ||y||,  y = m + t (sum_j a_j d_j - its mean) + noise,
 /// with ||m|| and t such that the rows' common mean has norm mean_norm.
-struct SyntheticOptions {
+struct MSAE_EXPORT SyntheticOptions {
   std::int64_t rows = 20'000;
   std::int64_t dim = 128;
   std::int64_t concepts = 256;  ///< nodes of the forest, all depths together
@@ -48,7 +49,7 @@ struct SyntheticCode {
 };
 
 /// Rows drawn on demand; row i depends on (options, i) alone, so that any part can be read in any order.
-class SyntheticHierarchy final : public EmbeddingSource {
+class MSAE_EXPORT SyntheticHierarchy final : public EmbeddingSource {
  public:
   explicit SyntheticHierarchy(SyntheticOptions options = {});
 
@@ -80,9 +81,9 @@ class SyntheticHierarchy final : public EmbeddingSource {
 /// Writes rows and truth to an HDF5 file, whole or not at all: /embeddings [rows, dim] float32, and under
 /// /truth: dictionary [concepts, dim], parent, depth, frequency [concepts] and the codes as CSR (indptr,
 /// indices, values). \throws msae::IoError when the file cannot be written
-void write_synthetic(SyntheticHierarchy& data, const std::filesystem::path& file);
+MSAE_EXPORT void write_synthetic(SyntheticHierarchy& data, const std::filesystem::path& file);
 
 /// Reads the truth of such a file back. \throws msae::IoError when it holds none
-SyntheticTruth read_truth(const std::filesystem::path& file);
+MSAE_EXPORT SyntheticTruth read_truth(const std::filesystem::path& file);
 
 }  // namespace msae::data

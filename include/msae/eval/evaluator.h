@@ -8,12 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "msae/core/export.h"
 #include "msae/data/source.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::eval {
 
-struct EvalOptions {
+struct MSAE_EXPORT EvalOptions {
   std::vector<std::int64_t> k = {};  ///< further operating points: the k largest positive latents of each row
   /// Take cosine, nmae and fvu_per_sample in the centred space of the model's mean instead of the original
   /// space.
@@ -50,7 +51,8 @@ struct Evaluation {
 /// that mean. Memory: a few times batch_size x latents, whatever the number of rows. \param progress called
 /// with the share of rows done \throws std::invalid_argument when data and model differ in dimension or a k
 /// is impossible; msae::IoError
-Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data,
-                    const EvalOptions& options = {}, const std::function<void(double)>& progress = {});
+MSAE_EXPORT Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data,
+                                const EvalOptions& options = {},
+                                const std::function<void(double)>& progress = {});
 
 }  // namespace msae::eval

@@ -7,21 +7,23 @@
 #include <cstdint>
 #include <vector>
 
+#include "msae/core/export.h"
+
 namespace msae::eval {
 
 /// Per row, the variance of the residual over the variance of the row, both across coordinates (the published
 /// FVU). [rows, dim] x 2 -> [rows]; NaN where the row is constant.
-torch::Tensor fvu_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
+MSAE_EXPORT torch::Tensor fvu_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
 
 /// Per row, the cosine of row and reconstruction; NaN where either is zero. [rows, dim] x 2 -> [rows]
-torch::Tensor cosine_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
+MSAE_EXPORT torch::Tensor cosine_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
 
 /// Per row, mean |residual| / mean |row|; NaN where the row is zero. [rows, dim] x 2 -> [rows]
-torch::Tensor nmae_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
+MSAE_EXPORT torch::Tensor nmae_per_row(const torch::Tensor& rows, const torch::Tensor& reconstruction);
 
 /// Mean over all latents^2 pairs of the squared dot product of different rows of the dictionary as stored, by
 /// (||W^T W||_F^2 - sum_j ||w_j||^4) / latents^2, which needs dim x dim memory only. [latents, dim] -> scalar
-double decoder_orthogonality(const torch::Tensor& decoder);
+MSAE_EXPORT double decoder_orthogonality(const torch::Tensor& decoder);
 
 /// How well a dictionary recovers a known one.
 struct Recovery {
@@ -35,7 +37,9 @@ struct Recovery {
 
 /// \param dictionary [latents, dim]  \param truth [concepts, dim]  \param depth [concepts]
 /// \return all concepts together, then each depth ascending
-std::vector<Recovery> concept_recovery(const torch::Tensor& dictionary, const torch::Tensor& truth,
-                                       const std::vector<std::int32_t>& depth, std::uint64_t seed = 42);
+MSAE_EXPORT std::vector<Recovery> concept_recovery(const torch::Tensor& dictionary,
+                                                   const torch::Tensor& truth,
+                                                   const std::vector<std::int32_t>& depth,
+                                                   std::uint64_t seed = 42);
 
 }  // namespace msae::eval

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 
+#include "msae/core/export.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::io {
@@ -18,13 +19,13 @@ namespace msae::io {
 /// matryoshka as "topk" with the first level's k, and batch-topk as "jumprelu" with its threshold. Weights
 /// are stored as float64 when the model's are, else as float32.
 /// \throws msae::IoError when the folder cannot be written, or the model holds NaN or infinite values
-void save(const models::SparseAutoencoder& model, const std::filesystem::path& folder);
+MSAE_EXPORT void save(const models::SparseAutoencoder& model, const std::filesystem::path& folder);
 
 /// Reads it back; a SAELens folder of architecture standard or topk that this library did not write is read
 /// too (mean 0, scale 1).
 /// \throws msae::IoError naming the file and what is missing, malformed or of the wrong shape
 /// \throws msae::Error when there is not enough memory
-std::shared_ptr<models::SparseAutoencoder> load(const std::filesystem::path& folder,
-                                                c10::Device device = c10::kCPU);
+MSAE_EXPORT std::shared_ptr<models::SparseAutoencoder> load(const std::filesystem::path& folder,
+                                                            c10::Device device = c10::kCPU);
 
 }  // namespace msae::io

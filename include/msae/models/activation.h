@@ -7,6 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "msae/core/export.h"
+
 namespace msae::models {
 
 /// Every positive pre-activation; sparsity comes from an L1 loss.
@@ -34,19 +36,19 @@ struct Matryoshka {
 using Activation = std::variant<Relu, TopK, BatchTopK, Matryoshka>;
 
 /// "relu", "topk", "batch-topk" or "matryoshka".
-std::string kind(const Activation& activation);
+MSAE_EXPORT std::string kind(const Activation& activation);
 
 /// first, 2 first, 4 first, ... below `latents`, then `latents` itself.
 /// \throws std::invalid_argument unless 1 <= first <= latents
-std::vector<std::int64_t> doubling_levels(std::int64_t first, std::int64_t latents);
+MSAE_EXPORT std::vector<std::int64_t> doubling_levels(std::int64_t first, std::int64_t latents);
 
 /// The default preset's: 8, 16, ..., 512, those below `latents`, then `latents` itself.
-std::vector<std::int64_t> default_levels(std::int64_t latents);
+MSAE_EXPORT std::vector<std::int64_t> default_levels(std::int64_t latents);
 
 /// L, L-1, ..., 1: the sparsest level weighs most ("reverse weighting" of the paper).
-std::vector<double> reverse_weights(std::size_t levels);
+MSAE_EXPORT std::vector<double> reverse_weights(std::size_t levels);
 
 /// \throws std::invalid_argument naming what is impossible for a dictionary of that many latents
-void validate(const Activation& activation, std::int64_t latents);
+MSAE_EXPORT void validate(const Activation& activation, std::int64_t latents);
 
 }  // namespace msae::models

@@ -8,11 +8,12 @@
 #include <cstdint>
 #include <string>
 
+#include "msae/core/export.h"
 #include "msae/models/activation.h"
 
 namespace msae::models {
 
-struct SparseAutoencoderOptions {
+struct MSAE_EXPORT SparseAutoencoderOptions {
   std::int64_t dim = 0;      ///< length of an embedding
   std::int64_t latents = 0;  ///< size of the dictionary
   Activation activation = TopK{};
@@ -48,7 +49,7 @@ struct OperatingPoint {
 ///   u^ = z decoder + pre_bias,  x^ = u^ / scale + mean.
 /// encode() takes raw embeddings and decode() gives them back; the model space of u is visible only through
 /// normalise(). A torch::nn::Module: parameters(), to(), a submodule of a user's network.
-class SparseAutoencoder : public torch::nn::Module {
+class MSAE_EXPORT SparseAutoencoder : public torch::nn::Module {
  public:
   explicit SparseAutoencoder(SparseAutoencoderOptions options);
 

@@ -4,6 +4,8 @@
 
 #include <torch/types.h>
 
+#include "msae/core/export.h"
+
 namespace msae::ops {
 
 /// Normalised squared error: the mean over rows of ||reconstruction - input||^2 / ||input - mean||^2.
@@ -12,14 +14,14 @@ namespace msae::ops {
 /// \param input           [rows, dim]
 /// \param mean            [dim]; undefined: zero
 /// \return scalar, or [levels]; 0 when no row counts
-torch::Tensor nmse(const torch::Tensor& reconstruction, const torch::Tensor& input,
-                   const torch::Tensor& mean = {});
+MSAE_EXPORT torch::Tensor nmse(const torch::Tensor& reconstruction, const torch::Tensor& input,
+                               const torch::Tensor& mean = {});
 
 /// Mean over rows and coordinates of the squared error; shapes as nmse().
-torch::Tensor mse(const torch::Tensor& reconstruction, const torch::Tensor& input);
+MSAE_EXPORT torch::Tensor mse(const torch::Tensor& reconstruction, const torch::Tensor& input);
 
 /// Mean over rows of sum_j |latent_j| / ||input||; rows with ||input|| = 0 are left out.
 /// \param latents [rows, latents]  \param input [rows, dim]  \return scalar
-torch::Tensor l1(const torch::Tensor& latents, const torch::Tensor& input);
+MSAE_EXPORT torch::Tensor l1(const torch::Tensor& latents, const torch::Tensor& input);
 
 }  // namespace msae::ops

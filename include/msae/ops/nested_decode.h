@@ -6,6 +6,8 @@
 
 #include <cstdint>
 
+#include "msae/core/export.h"
+
 namespace msae::ops {
 
 /// Reconstruction of every nesting level from latents and their level, in closed form:
@@ -19,7 +21,7 @@ namespace msae::ops {
 /// \param levels   number of levels L
 /// \return [L, rows, dim]
 /// \throws c10::Error when shapes or types do not fit
-torch::Tensor nested_decode(const torch::Tensor& latents, const torch::Tensor& level,
-                            const torch::Tensor& decoder, std::int64_t levels);
+MSAE_EXPORT torch::Tensor nested_decode(const torch::Tensor& latents, const torch::Tensor& level,
+                                        const torch::Tensor& decoder, std::int64_t levels);
 
 }  // namespace msae::ops

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "msae/core/export.h"
+
 namespace msae::ops {
 
 /// The nesting level of every latent. Each row's latents are ranked by (pre-activation descending, index
@@ -14,10 +16,10 @@ namespace msae::ops {
 /// none. \param pre     [rows, latents] pre-activations \param levels  ascending numbers of latents kept, at
 /// most 255 of them; a level may exceed the number of latents \return [rows, latents] uint8 \throws
 /// c10::Error on a wrong shape or levels that do not ascend
-torch::Tensor nested_levels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels);
+MSAE_EXPORT torch::Tensor nested_levels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels);
 
 /// The rows * k largest of all pre-activations together (BatchTopK), ties by index. \return [rows, latents]
 /// bool
-torch::Tensor batch_topk_mask(const torch::Tensor& pre, std::int64_t k);
+MSAE_EXPORT torch::Tensor batch_topk_mask(const torch::Tensor& pre, std::int64_t k);
 
 }  // namespace msae::ops

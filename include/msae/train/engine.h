@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "msae/core/export.h"
 #include "msae/models/sparse_autoencoder.h"
 #include "msae/train/options.h"
 
@@ -26,7 +27,7 @@ struct StepMetrics {
       0;  ///< latents that no row activated at the widest level for TrainOptions::dead_after rows
 };
 
-class Engine {
+class MSAE_EXPORT Engine {
  public:
   virtual ~Engine() = default;
 
@@ -43,11 +44,12 @@ class Engine {
 
 /// The plain truth: LibTorch's autograd and AdamW, on any device. Every model kind and option.
 /// The model must outlive the engine.
-std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model, const TrainOptions& options);
+MSAE_EXPORT std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model,
+                                                         const TrainOptions& options);
 
 /// The loss a step minimises, differentiable: what an own training loop calls.
 /// \param batch raw embeddings [rows, dim]
-torch::Tensor training_loss(models::SparseAutoencoder& model, const torch::Tensor& batch,
-                            const TrainOptions& options);
+MSAE_EXPORT torch::Tensor training_loss(models::SparseAutoencoder& model, const torch::Tensor& batch,
+                                        const TrainOptions& options);
 
 }  // namespace msae::train

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "msae/core/export.h"
 #include "msae/data/statistics.h"
 #include "msae/models/sparse_autoencoder.h"
 
@@ -27,7 +28,7 @@ enum class Scaling {
   none            ///< 1
 };
 
-struct TrainOptions {
+struct MSAE_EXPORT TrainOptions {
   std::int64_t batch_size = 4096;  ///< rows
   std::int64_t epochs = 30;        ///< passes over the data
   std::int64_t steps = 0;          ///< when positive, the number of steps instead of epochs
@@ -67,15 +68,17 @@ struct TrainOptions {
 };
 
 /// The published initialisation: decoder rows of norm 0.1, encoder equal to the decoder.
-models::SparseAutoencoderOptions published_model(std::int64_t dim, std::int64_t latents,
-                                                 models::Activation activation, std::uint64_t seed);
+MSAE_EXPORT models::SparseAutoencoderOptions published_model(std::int64_t dim, std::int64_t latents,
+                                                             models::Activation activation,
+                                                             std::uint64_t seed);
 
 /// Fits the model's mean and scale to the data's. \throws std::invalid_argument on another dimension,
 /// msae::Error when all rows are equal, so that there is no scale
-void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics, Scaling scaling);
+MSAE_EXPORT void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics,
+                                Scaling scaling);
 
 /// The learning rate of a step. \param step from 0  \param steps in all  \param steps_per_epoch at least 1
-double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t steps,
-                     std::int64_t steps_per_epoch);
+MSAE_EXPORT double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t steps,
+                                 std::int64_t steps_per_epoch);
 
 }  // namespace msae::train

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 
+#include "msae/core/export.h"
 #include "msae/data/source.h"
 #include "msae/models/sparse_autoencoder.h"
 #include "msae/train/engine.h"
@@ -48,7 +49,7 @@ struct TrainResult {
   std::optional<StepMetrics> last;  ///< of the last logged step, if this session had any
 };
 
-class Trainer {
+class MSAE_EXPORT Trainer {
  public:
   /// The model must outlive the trainer. \throws std::invalid_argument
   Trainer(models::SparseAutoencoder& model, TrainOptions options);
