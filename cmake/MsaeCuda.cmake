@@ -1,6 +1,5 @@
 # Whether this build can put tensors on a GPU: MSAE_CUDA, from MSAE_WITH_CUDA. ON insists and says in one
-# sentence what is missing; AUTO takes what there is. With CUDA the whole of Torch is found, by its own
-# find_package(Torch).
+# sentence what is missing; AUTO takes what there is.
 set(MSAE_CUDA OFF)
 set(cuda_obstacle "")
 
@@ -50,11 +49,5 @@ elseif(cuda_obstacle)
   return()
 endif()
 
-set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 cannot ask nvcc for 20
-set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the one that Torch loads
-if(NOT DEFINED TORCH_CUDA_ARCH_LIST AND NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST})
-  set(TORCH_CUDA_ARCH_LIST "8.0;8.6;9.0+PTX")
-endif()
-find_package(Torch REQUIRED PATHS ${MSAE_TORCH_ROOT} NO_DEFAULT_PATH)
+msae_torch_with_cuda()
 set(MSAE_CUDA ON)

@@ -1,0 +1,48 @@
+# Projects outside the tree, each configured, built and run: with the installed package, with this build tree, and
+# with the sources by add_subdirectory and FetchContent.
+set(folder ${CMAKE_CURRENT_BINARY_DIR}/consumer)
+set(consumer ${PROJECT_SOURCE_DIR}/examples/consumer)
+set(found_most "% found within cosine 0.9")
+
+# msae_consumer(NAME SOURCE BINARY OPTION...)
+function(msae_consumer name source binary)
+  add_test(NAME consumer_${name}
+    COMMAND ${CMAKE_CTEST_COMMAND} --build-and-test ${source} ${binary}
+            --build-generator ${CMAKE_GENERATOR} --build-project consumer --build-noclean
+            --build-options -DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER} ${ARGN}
+            --test-command ${binary}/consumer)
+  set_tests_properties(consumer_${name} PROPERTIES
+    LABELS consumer TIMEOUT 1200 PROCESSORS 2 ENVIRONMENT OMP_WAIT_POLICY=passive
+    PASS_REGULAR_EXPRESSION "${found_most}")
+endfunction()
+
+# A place with a space in its name, as users have them.
+add_test(NAME install COMMAND ${CMAKE_COMMAND} --install ${PROJECT_BINARY_DIR} --prefix "${folder}/in stalled")
+set_tests_properties(install PROPERTIES LABELS consumer FIXTURES_SETUP installed)
+msae_consumer(installed ${consumer} ${folder}/installed "-DCMAKE_PREFIX_PATH=${folder}/in stalled")
+set_tests_properties(consumer_installed PROPERTIES FIXTURES_REQUIRED installed)
+if(TARGET msae_cli)
+  add_test(NAME installed_program COMMAND "${folder}/in stalled/bin/msae" --version)
+  set_tests_properties(installed_program PROPERTIES LABELS consumer FIXTURES_REQUIRED installed)
+endif()
+
+msae_consumer(build_tree ${consumer} ${folder}/build_tree -DCMAKE_PREFIX_PATH=${PROJECT_BINARY_DIR})
+
+# Into one build folder, so that the library is compiled once.
+msae_consumer(subdirectory ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources
+              -DWAY=subdirectory -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
+msae_consumer(fetch ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources
+              -DWAY=fetch -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
+set_tests_properties(consumer_fetch PROPERTIES DEPENDS consumer_subdirectory)
+set_tests_properties(consumer_subdirectory consumer_fetch PROPERTIES RESOURCE_LOCK sources)
+
+# A LibTorch of another minor version is refused, in one sentence.
+set(other_torch ${folder}/other_torch)
+foreach(file include/torch/csrc/api/include/torch/types.h lib/libc10.so lib/libtorch_cpu.so)
+  file(WRITE ${other_torch}/${file} "")
+endforeach()
+file(WRITE ${other_torch}/share/cmake/Torch/TorchConfigVersion.cmake "set(PACKAGE_VERSION \"2.6.1\")\n")
+msae_consumer(other_torch ${consumer} ${folder}/other
+              "-DCMAKE_PREFIX_PATH=${PROJECT_BINARY_DIR}$<SEMICOLON>${other_torch}")
+set_tests_properties(consumer_other_torch PROPERTIES
+  PASS_REGULAR_EXPRESSION "built with LibTorch ${MSAE_TORCH_RELEASE}, but LibTorch in[ \n]+[^ ]*other_torch is 2.6.1")
