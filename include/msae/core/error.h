@@ -11,7 +11,8 @@
 
 namespace msae {
 
-/// A failure that is neither a wrong option nor a wrong file: not enough memory, no such device.
+/// A failure that is neither a wrong option nor a wrong file: not enough memory, no such device, a training
+/// that diverged. what() is one plain sentence for the user.
 class MSAE_EXPORT Error : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;

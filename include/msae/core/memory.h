@@ -9,10 +9,13 @@
 
 namespace msae {
 
-/// Bytes the machine could hand out now without swapping, within this process's control group; what is known
-/// at least.
+/// Bytes the machine could hand out now without swapping, within this process's control groups (version 1 or
+/// 2); the largest value where the machine tells nothing.
 MSAE_EXPORT std::uint64_t available_memory();
 
+/// Does nothing but throw where something would not fit.
+/// \param bytes that are about to be taken
+/// \param what  takes them: the beginning of the message, e.g. "a dictionary of 4096 latents"
 /// \throws msae::Error saying that `what` needs `bytes` when that is more than available_memory()
 MSAE_EXPORT void require_memory(std::uint64_t bytes, const std::string& what);
 

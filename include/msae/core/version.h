@@ -1,3 +1,5 @@
+/// \file
+/// Which release this is.
 #pragma once
 
 #include <string>
@@ -6,7 +8,7 @@
 
 namespace msae {
 
-/// The library's version, "MAJOR.MINOR.PATCH".
+/// The library's version, "MAJOR.MINOR.PATCH": that of the library at hand, not of the headers.
 MSAE_EXPORT std::string version();
 
 }  // namespace msae

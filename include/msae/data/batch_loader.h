@@ -12,43 +12,52 @@
 
 namespace msae::data {
 
+/// How rows become batches.
 struct MSAE_EXPORT LoaderOptions {
   std::int64_t batch_size = 4096;  ///< rows; the last batch of an epoch may be shorter
   bool shuffle = true;             ///< false: rows in file order
   std::uint64_t seed = 42;         ///< the order of an epoch is a pure function of (seed, epoch) ...
-  /// ... unless this is set: the seed of a given epoch's permutation.
+  /// ... unless this is set: the seed of a given epoch's permutation().
   std::function<std::uint64_t(std::int64_t epoch)> epoch_seed = {};
   int prefetch = 2;  ///< batches kept ready
-  /// Sets up to this many bytes (as float32) are held in memory; larger ones are read row by row. 0: half of
-  /// what is free.
+  /// Sets up to this many bytes (as float32) are held in memory; of larger ones each batch is read from the
+  /// source, in the order of the file. 0: half of what is free.
   std::uint64_t memory = 0;
 
-  void validate() const;  ///< \throws std::invalid_argument
+  /// \throws std::invalid_argument unless batch_size and prefetch are at least 1
+  void validate() const;
 };
 
-/// One batch: `rows` rows of the data, row-major float32 [rows, dim].
+/// One batch of rows.
 struct Batch {
-  std::int64_t epoch = 0;
-  std::int64_t index = 0;  ///< within the epoch
-  std::int64_t rows = 0;
-  std::vector<float> values;
+  std::int64_t epoch = 0;     ///< from 0
+  std::int64_t index = 0;     ///< within the epoch, from 0
+  std::int64_t rows = 0;      ///< LoaderOptions::batch_size, or what was left of the epoch
+  std::vector<float> values;  ///< [rows, dim], row-major
 };
 
 /// Endless batches, epoch after epoch. The source must outlive the loader and is read by the loader's thread
 /// alone.
 class MSAE_EXPORT BatchLoader {
  public:
+  /// Reads nothing yet: the first next() starts the thread.
+  /// \throws std::invalid_argument for impossible options, or a source without rows
   BatchLoader(EmbeddingSource& source, LoaderOptions options);
+  /// Waits for the read at hand, no longer.
   ~BatchLoader();
   BatchLoader(const BatchLoader&) = delete;
   BatchLoader& operator=(const BatchLoader&) = delete;
 
+  /// ceil(rows / batch_size).
   std::int64_t batches_per_epoch() const;
 
-  /// Goes on from batch `index` of `epoch`; used to resume. Before the first next() it costs nothing.
+  /// Goes on from batch `index` of `epoch`, both from 0; used to resume. An index beyond the epoch's end
+  /// counts into the epochs after it. Before the first next() it costs nothing.
+  /// \throws std::invalid_argument when either is negative
   void seek(std::int64_t epoch, std::int64_t index);
 
-  /// The next batch; waits for it. Rethrows what reading it threw.
+  /// The next batch; waits for it. Rethrows what reading it threw, e.g. msae::IoError, and so does every
+  /// later call until seek().
   Batch next();
 
  private:
@@ -57,7 +66,8 @@ class MSAE_EXPORT BatchLoader {
 };
 
 /// The order of rows in one epoch: the permutation of [0, rows) that torch.randperm draws from a fresh CPU
-/// generator seeded with `seed`.
+/// generator seeded with `seed`, of which it uses the lower 32 bits.
+/// \throws std::invalid_argument when `rows` is negative
 MSAE_EXPORT std::vector<std::int64_t> permutation(std::int64_t rows, std::uint64_t seed);
 
 }  // namespace msae::data

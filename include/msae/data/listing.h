@@ -11,6 +11,7 @@
 
 namespace msae::data {
 
+/// One data set of a file.
 struct Listing {
   std::string path;                  ///< inside the file, e.g. "/train/embeddings"
   std::vector<std::uint64_t> shape;  ///< empty for a scalar
@@ -18,7 +19,8 @@ struct Listing {
   bool usable = false;               ///< as embeddings: two-dimensional, floating point, not empty
 };
 
-/// Every data set of an HDF5 file, in name order. \throws msae::IoError when it is no HDF5 file
+/// Every data set of an HDF5 file, in name order.
+/// \throws msae::IoError when the file is missing or no HDF5 file
 MSAE_EXPORT std::vector<Listing> list(const std::filesystem::path& file);
 
 }  // namespace msae::data

@@ -14,33 +14,43 @@
 namespace msae::data {
 
 /// Embeddings [rows, dim], read as float32. One thread at a time may call read().
+///
+/// For a source of your own, override rows(), dim(), name() and the private read_rows(), which gets a range
+/// that lies within the rows and an `out` that fits it, and need not look for NaN: read() does all that.
 class MSAE_EXPORT EmbeddingSource {
  public:
   virtual ~EmbeddingSource() = default;
 
+  /// Number of embeddings.
   virtual std::int64_t rows() const = 0;
+  /// Length of an embedding.
   virtual std::int64_t dim() const = 0;
   /// How messages name the source, e.g. "cc3m.h5:/image".
   virtual std::string name() const = 0;
 
   /// Copies rows [first, first + count) into `out` [count, dim], row-major.
   /// \throws std::invalid_argument when the range or out.size() does not fit
-  /// \throws msae::IoError when the file cannot be read, or a row holds NaN or Inf (naming the first such
-  /// row)
+  /// \throws msae::IoError when the file cannot be read, or a row holds NaN or Inf, naming the first such row
   void read(std::int64_t first, std::int64_t count, std::span<float> out);
 
  private:
   virtual void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) = 0;
 };
 
-/// Opens what a user names: "file.h5:/path", or "file.h5" when the file holds one two-dimensional
-/// floating-point data set. float16, float32 and float64 in either byte order, contiguous or chunked. \throws
-/// msae::IoError when the file is missing or not HDF5, the data set is missing (listing those there are),
-///         ambiguous, not two-dimensional, not floating point, or has no rows or columns
+/// Opens what a user names. Elements are float16, float32 or float64 in either byte order, contiguous or
+/// chunked; they are read as float32. Nothing but the file's structure is read yet.
+/// \param data "file.h5:/path", or "file.h5" when the file holds one two-dimensional floating-point data set
+/// \return the rows of that data set
+/// \throws msae::IoError when the file is missing or not HDF5, or the data set is missing (listing those
+///         there are), ambiguous, not two-dimensional, not floating point, or has no rows or columns
 MSAE_EXPORT std::unique_ptr<EmbeddingSource> open(const std::string& data);
 
-/// Rows [rows, dim] that are already in memory, e.g. a tensor's data. \throws std::invalid_argument on a size
-/// mismatch
+/// Rows that are already in memory, e.g. a tensor's data.
+/// \param values [rows, dim], row-major
+/// \param dim    length of a row
+/// \param name   how messages name them
+/// \return a source that owns them
+/// \throws std::invalid_argument when `values` is empty or no multiple of `dim`
 MSAE_EXPORT std::unique_ptr<EmbeddingSource> in_memory(std::vector<float> values, std::int64_t dim,
                                                        std::string name = "memory");
 

@@ -10,14 +10,17 @@
 
 namespace msae::data {
 
+/// What statistics() found.
 struct Statistics {
-  std::int64_t rows = 0;
+  std::int64_t rows = 0;              ///< that were read
   std::vector<double> mean;           ///< [dim]
   double mean_squared_deviation = 0;  ///< mean over rows of ||x - mean||^2
 };
 
 /// One pass over the source in blocks, sums in float64 (about the first row, so that a large common mean
-/// costs no digits). \throws msae::IoError as EmbeddingSource::read
+/// costs no digits). The result does not depend on the blocks.
+/// \throws std::invalid_argument when there are no rows
+/// \throws msae::IoError as EmbeddingSource::read
 MSAE_EXPORT Statistics statistics(EmbeddingSource& source);
 
 }  // namespace msae::data

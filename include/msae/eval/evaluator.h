@@ -14,17 +14,21 @@
 
 namespace msae::eval {
 
+/// What to evaluate beside the points a model has of itself.
 struct MSAE_EXPORT EvalOptions {
-  std::vector<std::int64_t> k = {};  ///< further operating points: the k largest positive latents of each row
+  /// Further operating points: the k largest positive latents of each row, from 1 to the model's latents.
+  std::vector<std::int64_t> k = {};
   /// Take cosine, nmae and fvu_per_sample in the centred space of the model's mean instead of the original
   /// space.
   bool centred = false;
   std::int64_t batch_size = 4096;  ///< rows at a time; changes the results by rounding only
 
-  void validate() const;  ///< \throws std::invalid_argument
+  /// \throws std::invalid_argument when batch_size or a k is below 1
+  void validate() const;
 };
 
-/// One operating point. Sums over rows are float64.
+/// One operating point. Sums over rows are float64. active, sparsity, fvu and dead_fraction are the same in
+/// every space; the others are of the original one unless EvalOptions::centred.
 struct Point {
   std::string label;              ///< "trained", "level 1", ..., "all", "k=32"
   std::optional<std::int64_t> k;  ///< latents kept at most, where the point has such a bound
@@ -37,20 +41,29 @@ struct Point {
   double dead_fraction = 0;   ///< share of latents that no row activates at this point
 };
 
+/// What evaluate() found.
 struct Evaluation {
-  std::string model;  ///< kind of activation
-  std::string data;
-  std::int64_t rows = 0, dim = 0, latents = 0;
-  bool centred = false;
-  double decoder_orthogonality = 0;  ///< see metrics.h
+  std::string model;                 ///< kind of activation, as models::kind() has it
+  std::string data;                  ///< EmbeddingSource::name()
+  std::int64_t rows = 0;             ///< of the data
+  std::int64_t dim = 0;              ///< of the data and the model
+  std::int64_t latents = 0;          ///< of the model
+  bool centred = false;              ///< as EvalOptions::centred
+  double decoder_orthogonality = 0;  ///< see eval::decoder_orthogonality()
   double dead_fraction = 0;          ///< of the widest point, "all"
   std::vector<Point> points;         ///< trained, each level, all, each k
 };
 
-/// Rows whose ratio does not exist (a zero row's cosine, a constant row's fvu_per_sample) are left out of
-/// that mean. Memory: a few times batch_size x latents, whatever the number of rows. \param progress called
-/// with the share of rows done \throws std::invalid_argument when data and model differ in dimension or a k
-/// is impossible; msae::IoError
+/// Takes every operating point of a model in one pass over the data, on the model's device and in its
+/// precision. Rows whose ratio does not exist (a zero row's cosine, a constant row's fvu_per_sample) are left
+/// out of that mean. Memory: a few times batch_size x latents, whatever the number of rows.
+/// \param model    is not changed
+/// \param data     raw embeddings [rows, dim]
+/// \param options  further points, the space of some metrics, rows at a time
+/// \param progress called with the share of rows done, from 0 to 1, after each batch; may be empty
+/// \return the points: as trained, each level of a matryoshka model, all latents, each of EvalOptions::k
+/// \throws std::invalid_argument when data and model differ in dimension or a k is impossible
+/// \throws msae::IoError when the data cannot be read
 MSAE_EXPORT Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data,
                                 const EvalOptions& options = {},
                                 const std::function<void(double)>& progress = {});

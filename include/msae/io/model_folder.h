@@ -14,16 +14,25 @@ namespace msae::io {
 
 /// Writes the model, both files whole or not at all; other files of the folder are left alone. Mean m and
 /// scale t are folded in,
-///   W_enc = t encoder^T, b_enc = latent_bias, W_dec = decoder / t, b_dec = m + pre_bias / t,
+///
+///     W_enc = t encoder^T, b_enc = latent_bias, W_dec = decoder / t, b_dec = m + pre_bias / t,
+///
 /// so a reloaded model equals the saved one to rounding. SAELens sees relu as "standard", topk as "topk",
 /// matryoshka as "topk" with the first level's k, and batch-topk as "jumprelu" with its threshold. Weights
 /// are stored as float64 when the model's are, else as float32.
+/// \param model  on any device
+/// \param folder made where it is missing, its parents too
 /// \throws msae::IoError when the folder cannot be written, or the model holds NaN or infinite values
 MSAE_EXPORT void save(const models::SparseAutoencoder& model, const std::filesystem::path& folder);
 
-/// Reads it back; a SAELens folder of architecture standard or topk that this library did not write is read
-/// too (mean 0, scale 1).
-/// \throws msae::IoError naming the file and what is missing, malformed or of the wrong shape
+/// Reads a model back, with its activation and statistics. A SAELens folder of architecture standard or topk
+/// that this library did not write is read too (mean 0, scale 1). float64 weights stay so, all others become
+/// float32.
+/// \param folder of save(), `msae train` or SAELens
+/// \param device where the model shall live
+/// \return the model, in which encode() takes raw embeddings
+/// \throws msae::IoError naming the file and what is missing, malformed, of the wrong shape or in a newer
+///         format
 /// \throws msae::Error when there is not enough memory
 MSAE_EXPORT std::shared_ptr<models::SparseAutoencoder> load(const std::filesystem::path& folder,
                                                             c10::Device device = c10::kCPU);

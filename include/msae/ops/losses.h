@@ -8,20 +8,26 @@
 
 namespace msae::ops {
 
-/// Normalised squared error: the mean over rows of ||reconstruction - input||^2 / ||input - mean||^2.
-/// Rows with ||input - mean|| = 0 have no such ratio: they are left out of sum and count.
+/// Normalised squared error: the mean over rows of ||reconstruction - input||^2 / ||input - mean||^2; with
+/// mean zero the loss of Gao et al. (arXiv 2406.04093). Rows with ||input - mean|| = 0 have no such ratio:
+/// they are left out of sum and count.
 /// \param reconstruction  [rows, dim] or [levels, rows, dim]
 /// \param input           [rows, dim]
 /// \param mean            [dim]; undefined: zero
 /// \return scalar, or [levels]; 0 when no row counts
+/// \throws c10::Error when shapes do not fit
 MSAE_EXPORT torch::Tensor nmse(const torch::Tensor& reconstruction, const torch::Tensor& input,
                                const torch::Tensor& mean = {});
 
 /// Mean over rows and coordinates of the squared error; shapes as nmse().
+/// \throws c10::Error when shapes do not fit
 MSAE_EXPORT torch::Tensor mse(const torch::Tensor& reconstruction, const torch::Tensor& input);
 
 /// Mean over rows of sum_j |latent_j| / ||input||; rows with ||input|| = 0 are left out.
-/// \param latents [rows, latents]  \param input [rows, dim]  \return scalar
+/// \param latents [rows, latents]
+/// \param input   [rows, dim]
+/// \return scalar
+/// \throws c10::Error when shapes do not fit
 MSAE_EXPORT torch::Tensor l1(const torch::Tensor& latents, const torch::Tensor& input);
 
 }  // namespace msae::ops

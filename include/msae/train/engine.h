@@ -16,39 +16,58 @@
 
 namespace msae::train {
 
+/// Tensors by name, as a file of them has it.
 using TensorMap = std::map<std::string, torch::Tensor>;
 
 /// Means over the steps since they were last taken, weighted by rows.
 struct StepMetrics {
-  double loss = 0;
-  double fvu = 0;     ///< as trained (matryoshka: the first level), in model space
+  double loss = 0;  ///< what the steps minimised, L1 part included
+  /// Sum of squared residuals over the sum of ||u||^2 in model space, where the training data's mean is 0; as
+  /// trained (matryoshka: the first level).
+  double fvu = 0;
   double active = 0;  ///< mean latents > 0 per row, as trained
-  std::int64_t dead =
-      0;  ///< latents that no row activated at the widest level for TrainOptions::dead_after rows
+  /// Latents that no row activated at the widest level for TrainOptions::dead_after rows.
+  std::int64_t dead = 0;
 };
 
+/// The arithmetic of a training run, one step at a time.
 class MSAE_EXPORT Engine {
  public:
   virtual ~Engine() = default;
 
-  /// One step on a batch of raw embeddings [rows, dim] on the model's device.
+  /// One step on a batch of raw embeddings [rows, dim] on the model's device, in its precision.
   virtual void step(const torch::Tensor& batch, double learning_rate) = 0;
 
-  /// Waits for the device, returns the metrics since the last call and starts anew.
+  /// Waits for the device, returns the metrics since the last call and starts anew. All 0 where there was no
+  /// step.
   virtual StepMetrics take_metrics() = 0;
 
-  /// Everything beyond the model that a later step depends on (moments, counters), and its way back.
+  /// Everything beyond the model that a later step depends on (moments, counters). The tensors may be the
+  /// engine's own, which the next step changes: write or copy them before it.
   virtual TensorMap state() const = 0;
+  /// Goes on from a state(), whose tensors are copied; further entries are ignored. The model's own
+  /// parameters and buffers are the caller's to restore.
+  /// \throws msae::IoError when an entry is missing or of another shape
   virtual void restore(const TensorMap& state) = 0;
 };
 
-/// The plain truth: LibTorch's autograd and AdamW, on any device. Every model kind and option.
-/// The model must outlive the engine.
+/// The plain truth: LibTorch's autograd and AdamW (Loshchilov and Hutter, arXiv 1711.05101), on any device.
+/// Every model kind and option. A step takes out of the gradient of each decoder row what would only change
+/// the row's length, and keeps the rows at unit norm.
+/// \param model   must outlive the engine, and stay on its device
+/// \param options what to minimise and how; epochs, steps and schedule are the caller's
+/// \throws std::invalid_argument for impossible options, and an L1 loss on a matryoshka model
 MSAE_EXPORT std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model,
                                                          const TrainOptions& options);
 
-/// The loss a step minimises, differentiable: what an own training loop calls.
-/// \param batch raw embeddings [rows, dim]
+/// The loss a step minimises, differentiable: what an own training loop calls. What else a step does (unit
+/// decoder rows, clipping, the threshold of batch-topk) is the loop's.
+/// \param model   whose parameters get the gradients
+/// \param batch   raw embeddings [rows, dim]
+/// \param options of which loss, l1, and weigh_short_batch with batch_size matter; set batch_size to the rows
+///                of a full batch, or weigh_short_batch to false
+/// \return scalar; for matryoshka the mean over levels, weighted by Matryoshka::weights
+/// \throws c10::Error when the shape does not fit
 MSAE_EXPORT torch::Tensor training_loss(models::SparseAutoencoder& model, const torch::Tensor& batch,
                                         const TrainOptions& options);
 

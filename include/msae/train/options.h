@@ -11,11 +11,13 @@
 
 namespace msae::train {
 
+/// How a reconstruction is judged, in model space.
 enum class Loss {
-  nmse,  ///< squared error over the row's own squared norm: every row counts alike
+  nmse,  ///< squared error over the row's own squared norm: every row counts alike; see ops::nmse()
   mse    ///< plain mean squared error
 };
 
+/// What the learning rate does after the warm-up.
 enum class Schedule {
   linear,  ///< constant, then linearly to zero over the last `decay` of the steps
   cosine   ///< half a cosine from the peak to zero
@@ -28,42 +30,50 @@ enum class Scaling {
   none            ///< 1
 };
 
+/// What a training run computes; the defaults are those of the default preset of `msae train`. "Published" is
+/// the implementation of Zaigrajew et al. (arXiv 2502.20578).
 struct MSAE_EXPORT TrainOptions {
   std::int64_t batch_size = 4096;  ///< rows
   std::int64_t epochs = 30;        ///< passes over the data
   std::int64_t steps = 0;          ///< when positive, the number of steps instead of epochs
 
-  double learning_rate = 1e-3;
-  Schedule schedule = Schedule::linear;
-  double warmup = 0.01;  ///< share of the steps over which the rate rises from zero
-  double decay = 0.2;    ///< share of the steps over which `linear` falls to zero
-  /// true: the published schedule, constant within an epoch, and a last epoch whose rate is not zero.
+  double learning_rate = 1e-3;           ///< at its peak
+  Schedule schedule = Schedule::linear;  ///< of the learning rate
+  double warmup = 0.01;                  ///< share of the steps over which the rate rises from zero
+  double decay = 0.2;                    ///< share of the steps over which `linear` falls to zero
+  /// true: the published schedule, constant within an epoch, and a last epoch whose rate is not zero; it has
+  /// no warm-up and is always linear.
   bool schedule_by_epoch = false;
 
-  Loss loss = Loss::nmse;
-  double l1 = 0;  ///< weight of the L1 loss; of use with relu, which has no other source of sparsity
+  Loss loss = Loss::nmse;  ///< of the reconstruction
+  /// Weight of ops::l1(); of use with relu, which has no other source of sparsity. 0.003 is the published
+  /// one.
+  double l1 = 0;
   /// A short last batch counts by its rows; false: as much as a full one.
   bool weigh_short_batch = true;
 
-  double beta1 = 0.9;
-  double beta2 = 0.999;
-  double epsilon = 6.25e-10;  ///< small beside the gradients of rare latents
-  double weight_decay = 0;
-  double clip = 1.0;  ///< largest norm of all gradients together; 0: no clipping
-  /// false: after the step, the decoder alone. true: before it, encoder and latent bias multiplied by what
-  /// the decoder rows are divided by (the published order).
+  double beta1 = 0.9;         ///< AdamW's decay of the mean of gradients
+  double beta2 = 0.999;       ///< AdamW's decay of the mean of squared gradients
+  double epsilon = 6.25e-10;  ///< AdamW's; small beside the gradients of rare latents
+  double weight_decay = 0;  ///< AdamW's, times the learning rate a step; decoder rows keep their norm anyhow
+  double clip = 1.0;        ///< largest norm of all gradients together; 0: no clipping
+  /// When decoder rows are brought to unit norm. false: after the step, the decoder alone. true: before it,
+  /// encoder and latent bias multiplied by what the decoder rows are divided by (the published order).
   bool rescale_before_step = false;
 
-  Scaling scaling = Scaling::unit_variance;
-  /// Row order of the published implementation, which draws from the same generator as its initialisation.
+  Scaling scaling = Scaling::unit_variance;  ///< of the data, by the Trainer
+  /// Row order of the published implementation, which draws from the same generator as its initialisation:
+  /// the model's seed decides, not the one below.
   bool published_order = false;
-  std::uint64_t seed = 42;
-  std::int64_t dead_after = 0;  ///< rows without activity after which a latent counts as dead; 0: one epoch
+  std::uint64_t seed = 42;  ///< of the order of rows
+  /// Rows without activity after which a latent counts as dead; 0: one epoch, which the Trainer fills in.
+  std::int64_t dead_after = 0;
 
-  void validate() const;  ///< \throws std::invalid_argument naming the field and the value
+  /// \throws std::invalid_argument naming the field and the value
+  void validate() const;
 
-  /// The published settings for an activation (Zaigrajew et al.; learning rate and L1 weight depend on the
-  /// kind).
+  /// The published settings for an activation: the learning rate is 1e-4 for matryoshka, 5e-5 for relu and
+  /// 5e-4 for the others, the L1 weight 0.003 for relu, and the oddities above are switched on.
   static TrainOptions published(const models::Activation& activation);
 };
 
@@ -72,12 +82,20 @@ MSAE_EXPORT models::SparseAutoencoderOptions published_model(std::int64_t dim, s
                                                              models::Activation activation,
                                                              std::uint64_t seed);
 
-/// Fits the model's mean and scale to the data's. \throws std::invalid_argument on another dimension,
-/// msae::Error when all rows are equal, so that there is no scale
+/// Fits the model's mean and scale to the data's; Trainer::fit() does so itself.
+/// \param model      whose buffers are set
+/// \param statistics of the training data
+/// \param scaling    what the scale is made from
+/// \throws std::invalid_argument on another dimension
+/// \throws msae::Error when all rows are equal, or as good as equal, so that there is no scale
 MSAE_EXPORT void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics,
                                 Scaling scaling);
 
-/// The learning rate of a step. \param step from 0  \param steps in all  \param steps_per_epoch at least 1
+/// The learning rate of a step.
+/// \param options         validated
+/// \param step            from 0
+/// \param steps           in all
+/// \param steps_per_epoch at least 1; matters to TrainOptions::schedule_by_epoch alone
 MSAE_EXPORT double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t steps,
                                  std::int64_t steps_per_epoch);
 

@@ -20,49 +20,62 @@ namespace msae::train {
 
 /// What a progress callback is told after a logged step.
 struct Progress {
-  std::int64_t step = 0;   ///< steps done
-  std::int64_t steps = 0;  ///< steps in all
-  std::int64_t epoch = 0;  ///< from 0
-  std::int64_t rows_seen = 0;
-  double learning_rate = 0;
-  StepMetrics metrics;
+  std::int64_t step = 0;       ///< steps done
+  std::int64_t steps = 0;      ///< steps in all
+  std::int64_t epoch = 0;      ///< of the last step, from 0
+  std::int64_t rows_seen = 0;  ///< by all steps done
+  double learning_rate = 0;    ///< of the last step
+  StepMetrics metrics;         ///< since the last logged step
   double seconds = 0;          ///< spent training, earlier parts of a resumed run included
   double rows_per_second = 0;  ///< since the last logged step
   double seconds_left = 0;     ///< at the mean speed of this session
 };
 
-/// What a run leaves on disk.
+/// What a run leaves on disk, and how often it speaks.
 struct RunOptions {
-  std::filesystem::path folder = {};  ///< empty: nothing is written
+  std::filesystem::path folder = {};  ///< new or empty, unless resuming; empty path: nothing is written
   std::string description = {};     ///< written to the folder's options.toml, so that the run can be repeated
   bool resume = false;              ///< go on from the folder's state, when it has one
   double save_every_seconds = 300;  ///< 0: not by time
   std::int64_t save_every_steps = 0;  ///< 0: not by steps
-  std::int64_t log_every = 0;         ///< steps between rows of metrics.csv; 0: about 200 rows in all
+  /// Steps between rows of metrics.csv and calls of the progress callback; 0: about 200 of them in all.
+  std::int64_t log_every = 0;
 };
 
+/// How Trainer::fit() ended.
 struct TrainResult {
-  bool finished = false;  ///< false: stopped on request
-  std::int64_t steps = 0;
-  double seconds = 0;
+  bool finished = false;            ///< false: stopped on request
+  std::int64_t steps = 0;           ///< done, those before a resume included
+  double seconds = 0;               ///< spent training, those before a resume included
   double step_milliseconds = 0;     ///< median of this session's steps
   std::optional<StepMetrics> last;  ///< of the last logged step, if this session had any
 };
 
+/// Trains a model on a source of embeddings. On one CPU the same options, data and number of threads give the
+/// same bits, also through a stop and a resume.
 class MSAE_EXPORT Trainer {
  public:
-  /// The model must outlive the trainer. \throws std::invalid_argument
+  /// The model must outlive the trainer, and be on the device to train on.
+  /// \throws std::invalid_argument naming the option that is impossible
   Trainer(models::SparseAutoencoder& model, TrainOptions options);
 
-  /// Called on the training thread after every logged step.
+  /// Called on the training thread after every logged step. What it throws ends fit().
   void on_progress(std::function<void(const Progress&)> callback);
   /// fit() saves and returns after the current step once `*flag` is true; safe to set from a signal handler.
+  /// The flag must outlive fit().
   void stop_when(const std::atomic<bool>* flag);
 
-  /// Trains on all rows: takes the statistics of the data (unless resuming), then steps to the end. With a
-  /// folder: writes metrics.csv and state/ as it goes and the model at the end, or when stopped. \throws
-  /// std::invalid_argument when data and model differ in dimension or the batch exceeds the rows \throws
-  /// msae::IoError when the data cannot be read or the folder not be written
+  /// Trains on all rows: takes the statistics of the data (unless there is a state to resume), then steps to
+  /// the end. With a folder: writes metrics.csv and state/ as it goes and the model at the end, or when
+  /// stopped.
+  /// \param rows raw embeddings [rows, dim]
+  /// \param run  what to write where; by default nothing, and the trained model is the result
+  /// \return how it ended
+  /// \throws std::invalid_argument when data and model differ in dimension, the batch exceeds the rows, or an
+  ///         option does not suit the model
+  /// \throws msae::IoError when the data cannot be read, or the folder cannot be written, is not empty or in
+  ///         use, or holds a run with other options or data than the one to resume
+  /// \throws msae::Error when training diverges, all rows are equal, or there is not enough memory
   TrainResult fit(data::EmbeddingSource& rows, const RunOptions& run = {});
 
  private:

@@ -1,0 +1,15 @@
+# That the check of the documentation can fail: over undocumented.h it must, and name every symbol without a comment.
+execute_process(COMMAND ${DOXYGEN} ${DOXYFILE} RESULT_VARIABLE result OUTPUT_VARIABLE said ERROR_VARIABLE said)
+message("${said}")
+if(result EQUAL 0)
+  message(FATAL_ERROR "The check let undocumented symbols pass.")
+endif()
+foreach(symbol UndocumentedClass UndocumentedEnumeration undocumented_function undocumented_field
+               undocumented_method)
+  if(NOT said MATCHES "${symbol}[^\n]* is not documented")
+    message(FATAL_ERROR "The check did not name ${symbol}.")
+  endif()
+endforeach()
+if(said MATCHES " documented_|private_")
+  message(FATAL_ERROR "The check named what is documented, or nobody's business.")
+endif()
