@@ -5,15 +5,15 @@ if(NOT PROJECT_IS_TOP_LEVEL)  # "docs" is a name that a user's project may want 
 endif()
 find_package(Doxygen 1.9.1 QUIET)
 if(NOT DOXYGEN_FOUND)
-  add_custom_target(docs
-    COMMAND ${CMAKE_COMMAND} -E echo "msae: the documentation is made by Doxygen 1.9.1 or later, which was not found: install the package doxygen, configure again."
-    COMMAND ${CMAKE_COMMAND} -E false
-    VERBATIM)
+  set(sentence "msae: no Doxygen of version 1.9.1 or later was found, which makes the documentation:"
+               "install the package doxygen and configure again.")
+  list(JOIN sentence " " sentence)
+  add_custom_target(docs COMMAND ${CMAKE_COMMAND} -E echo "${sentence}" COMMAND ${CMAKE_COMMAND} -E false VERBATIM)
   return()
 endif()
 
-# Target `name` documents the files and folders in ARGN; build/PRESET/<name> holds what `format`, HTML or XML, makes
-# of them. Options that this Doxygen does not know yet are left out by CMake.
+# A target `name` that documents the files and folders in ARGN as HTML or XML (`format`) in build/PRESET/<name>.
+# CMake leaves out options that this Doxygen does not know yet.
 function(msae_documentation name format)
   set(DOXYGEN_PROJECT_NAME msae)
   set(DOXYGEN_PROJECT_NUMBER ${PROJECT_VERSION})
@@ -37,18 +37,18 @@ function(msae_documentation name format)
   set(DOXYGEN_SORT_MEMBER_DOCS NO)
   set(DOXYGEN_SORT_BRIEF_DOCS NO)
   set(DOXYGEN_JAVADOC_AUTOBRIEF YES)  # the first sentence
-  set(DOXYGEN_HIDE_SCOPE_NAMES NO)
   set(DOXYGEN_BUILTIN_STL_SUPPORT YES)
   set(DOXYGEN_HAVE_DOT NO)
-  set(DOXYGEN_CLASS_GRAPH NO)
-  set(DOXYGEN_SOURCE_BROWSER NO)
+  if(DOXYGEN_VERSION VERSION_LESS 1.9.3)  # base classes in words
+    set(DOXYGEN_CLASS_DIAGRAMS NO)
+  else()
+    set(DOXYGEN_CLASS_GRAPH TEXT)
+  endif()
   set(DOXYGEN_VERBATIM_HEADERS NO)
   set(DOXYGEN_GENERATE_TREEVIEW YES)
-  set(DOXYGEN_DISABLE_INDEX NO)
   set(DOXYGEN_HTML_COLORSTYLE AUTO_LIGHT)  # from 1.9.5: dark where the reader's browser is
 
   set(DOXYGEN_QUIET YES)
-  set(DOXYGEN_WARNINGS YES)
   set(DOXYGEN_WARN_IF_UNDOCUMENTED YES)
   set(DOXYGEN_WARN_IF_UNDOC_ENUM_VAL YES)  # from 1.9.8
   set(DOXYGEN_WARN_IF_DOC_ERROR YES)

@@ -39,8 +39,8 @@
 /// an object is one thread's at a time.
 namespace msae {
 
-/// What a model is: SparseAutoencoder, and the kinds of Activation. A model carries mean and scale of its
-/// training data, so that encode() takes raw embeddings and decode() gives them back.
+/// What a model is: SparseAutoencoder, and the kinds of models::Activation. A model carries mean and scale of
+/// its training data, so that encode() takes raw embeddings and decode() gives them back.
 ///
 /// ```cpp
 /// using namespace msae::models;

@@ -24,6 +24,7 @@ struct MSAE_EXPORT LoaderOptions {
   /// source, in the order of the file. 0: half of what is free.
   std::uint64_t memory = 0;
 
+  /// Checks every field.
   /// \throws std::invalid_argument unless batch_size and prefetch are at least 1
   void validate() const;
 };

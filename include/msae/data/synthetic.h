@@ -37,6 +37,7 @@ struct MSAE_EXPORT SyntheticOptions {
   double noise = 0.05;         ///< share of the energy around the mean that is noise, in [0, 1)
   std::uint64_t seed = 42;     ///< of the concepts and of every row
 
+  /// Checks every field.
   /// \throws std::invalid_argument naming the field and the value
   void validate() const;
 };
@@ -70,7 +71,7 @@ class MSAE_EXPORT SyntheticHierarchy final : public EmbeddingSource {
   std::int64_t dim() const override { return options_.dim; }
   std::string name() const override { return "synthetic hierarchy"; }
 
-  /// As given.
+  /// What it was made from.
   const SyntheticOptions& options() const { return options_; }
   /// The dictionary and the forest that every row is made of.
   const SyntheticTruth& truth() const { return truth_; }

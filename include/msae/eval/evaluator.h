@@ -23,6 +23,7 @@ struct MSAE_EXPORT EvalOptions {
   bool centred = false;
   std::int64_t batch_size = 4096;  ///< rows at a time; changes the results by rounding only
 
+  /// Checks every field.
   /// \throws std::invalid_argument when batch_size or a k is below 1
   void validate() const;
 };

@@ -12,8 +12,9 @@
 
 namespace msae::io {
 
-/// Writes the model, both files whole or not at all; other files of the folder are left alone. Mean m and
-/// scale t are folded in,
+/// Writes the model, both files whole or not at all; other files of the folder are left alone.
+///
+/// Mean m and scale t are folded in,
 ///
 ///     W_enc = t encoder^T, b_enc = latent_bias, W_dec = decoder / t, b_dec = m + pre_bias / t,
 ///

@@ -26,6 +26,7 @@ struct MSAE_EXPORT SparseAutoencoderOptions {
   /// sum of hundreds of latents in the widest level, do not overshoot.
   double encoder_norm = 0.1;
 
+  /// Checks every field.
   /// \throws std::invalid_argument naming the field and the value
   /// \throws msae::Error when such a dictionary does not fit into the memory that is free
   void validate() const;
@@ -53,7 +54,7 @@ struct OperatingPoint {
   static OperatingPoint top(std::int64_t k) { return {Kind::top, k}; }
 };
 
-/// A sparse autoencoder over raw embeddings x [rows, dim]:
+/// A sparse autoencoder over raw embeddings. With x [rows, dim], u in model space, and z [rows, latents]:
 ///
 ///     u = (x - mean) * scale,  p = (u - pre_bias) encoder^T + latent_bias,  z = select(relu(p)),
 ///     u^ = z decoder + pre_bias,  x^ = u^ / scale + mean.
@@ -70,7 +71,7 @@ class MSAE_EXPORT SparseAutoencoder : public torch::nn::Module {
   /// \throws msae::Error when there is not enough memory
   explicit SparseAutoencoder(SparseAutoencoderOptions options);
 
-  /// As given.
+  /// What it was made from.
   const SparseAutoencoderOptions& options() const { return options_; }
   /// Length of an embedding.
   std::int64_t dim() const { return options_.dim; }

@@ -10,7 +10,7 @@
 
 namespace msae::ops {
 
-/// Reconstruction of every nesting level from latents and their level, in closed form:
+/// Reconstruction of every nesting level from latents and their level. In closed form,
 ///
 ///     out[0] = Z_0 W,  out[i] = out[i-1] + Z_i W,   Z_i = latents where level == i, else 0,
 ///

@@ -69,6 +69,7 @@ struct MSAE_EXPORT TrainOptions {
   /// Rows without activity after which a latent counts as dead; 0: one epoch, which the Trainer fills in.
   std::int64_t dead_after = 0;
 
+  /// Checks every field.
   /// \throws std::invalid_argument naming the field and the value
   void validate() const;
 
