@@ -8,9 +8,9 @@
 
 namespace msae::ops {
 
-/// Normalised squared error: the mean over rows of ||reconstruction - input||^2 / ||input - mean||^2; with
-/// mean zero the loss of Gao et al. (arXiv 2406.04093). Rows with ||input - mean|| = 0 have no such ratio:
-/// they are left out of sum and count.
+/// Normalised squared error: the mean over rows of ||reconstruction - input||^2 / ||input - mean||^2. With
+/// mean zero it is the loss of Gao et al. (arXiv 2406.04093). Rows with ||input - mean|| = 0 have no such
+/// ratio: they are left out of sum and count.
 /// \param reconstruction  [rows, dim] or [levels, rows, dim]
 /// \param input           [rows, dim]
 /// \param mean            [dim]; undefined: zero

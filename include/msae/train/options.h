@@ -54,16 +54,16 @@ struct MSAE_EXPORT TrainOptions {
 
   double beta1 = 0.9;         ///< AdamW's decay of the mean of gradients
   double beta2 = 0.999;       ///< AdamW's decay of the mean of squared gradients
-  double epsilon = 6.25e-10;  ///< AdamW's; small beside the gradients of rare latents
+  double epsilon = 6.25e-10;  ///< AdamW's, as published; small beside the gradients of rare latents
   double weight_decay = 0;  ///< AdamW's, times the learning rate a step; decoder rows keep their norm anyhow
-  double clip = 1.0;        ///< largest norm of all gradients together; 0: no clipping
+  double clip = 1.0;        ///< largest norm of all gradients together, as published; 0: no clipping
   /// When decoder rows are brought to unit norm. false: after the step, the decoder alone. true: before it,
   /// encoder and latent bias multiplied by what the decoder rows are divided by (the published order).
   bool rescale_before_step = false;
 
   Scaling scaling = Scaling::unit_variance;  ///< of the data, by the Trainer
   /// Row order of the published implementation, which draws from the same generator as its initialisation:
-  /// the model's seed decides, not the one below.
+  /// the model's seed decides, not TrainOptions::seed.
   bool published_order = false;
   std::uint64_t seed = 42;  ///< of the order of rows
   /// Rows without activity after which a latent counts as dead; 0: one epoch, which the Trainer fills in.
@@ -73,8 +73,9 @@ struct MSAE_EXPORT TrainOptions {
   /// \throws std::invalid_argument naming the field and the value
   void validate() const;
 
-  /// The published settings for an activation: the learning rate is 1e-4 for matryoshka, 5e-5 for relu and
-  /// 5e-4 for the others, the L1 weight 0.003 for relu, and the oddities above are switched on.
+  /// The published settings for an activation. The learning rate is 1e-4 for matryoshka, 5e-5 for relu and
+  /// 5e-4 for the others, the L1 weight 0.003 for relu; there is no warm-up, and scaling, schedule, order of
+  /// rows and unit norms are as published.
   static TrainOptions published(const models::Activation& activation);
 };
 
