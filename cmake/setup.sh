@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What a bare Debian 12 or Ubuntu 22.04/24.04 lacks to build msae, and the build itself. To be sourced by a
 # bash script that has changed to the root of the checkout:
-#   setup [cuda]              Debian packages and LibTorch, where they are missing
+#   setup [cuda] [lint]       Debian packages and LibTorch, where they are missing
 #   build PRESET [TARGET...]  configures and builds build/PRESET
 # Both say what they do and how long it takes, and nothing when there is nothing to do.
 
@@ -13,6 +13,7 @@ cpu_packages=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 cuda_packages=('cuda-toolkit[cccl,crt,nvcc,nvvm]==13.0.*')
 library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libspdlog-dev
                   nlohmann-json3-dev)
+lint_packages=(clang-format clang-tidy doxygen)
 cmake_options=()  # for the caller to fill
 
 say() { printf '== %s\n' "$*"; }
@@ -20,7 +21,13 @@ die() { printf 'msae: %s\n' "$*" >&2; exit 1; }
 
 setup() {
   mkdir -p build
-  local cuda=${1:-}
+  local cuda='' option
+  for option in "$@"; do
+    case $option in
+      cuda) cuda=cuda ;;
+      lint) library_packages+=("${lint_packages[@]}") ;;
+    esac
+  done
   if nvidia-smi -L >/dev/null 2>&1; then cuda=cuda; fi
   local fetch_torch=yes
   if torch_is_named || torch_is_here "$cuda"; then fetch_torch=; fi

@@ -28,13 +28,16 @@ endif()
 
 msae_consumer(build_tree ${consumer} ${folder}/build_tree -DCMAKE_PREFIX_PATH=${PROJECT_BINARY_DIR})
 
-# Into one build folder, so that the library is compiled once.
-msae_consumer(subdirectory ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources
-              -DWAY=subdirectory -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
-msae_consumer(fetch ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources
-              -DWAY=fetch -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
-set_tests_properties(consumer_fetch PROPERTIES DEPENDS consumer_subdirectory)
-set_tests_properties(consumer_subdirectory consumer_fetch PROPERTIES RESOURCE_LOCK sources)
+# Into one build folder, so that the library is compiled once: a static one, which is installed and found as well.
+set(from_sources -DMSAE_INSTALL=ON -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
+msae_consumer(subdirectory ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources -DWAY=subdirectory ${from_sources})
+msae_consumer(fetch ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources -DWAY=fetch ${from_sources})
+set_tests_properties(consumer_subdirectory PROPERTIES FIXTURES_SETUP sources COST 200)
+set_tests_properties(consumer_fetch PROPERTIES FIXTURES_REQUIRED sources FIXTURES_SETUP fetched)
+add_test(NAME install_static COMMAND ${CMAKE_COMMAND} --install ${folder}/sources --prefix ${folder}/static)
+set_tests_properties(install_static PROPERTIES LABELS consumer FIXTURES_REQUIRED fetched FIXTURES_SETUP static)
+msae_consumer(static ${consumer} ${folder}/consumer_of_static -DCMAKE_PREFIX_PATH=${folder}/static)
+set_tests_properties(consumer_static PROPERTIES FIXTURES_REQUIRED static)
 
 # A LibTorch of another minor version is refused, in one sentence.
 set(other_torch ${folder}/other_torch)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Passes the tests: sets up what is missing, builds everything, runs ctest.
-#   ./tests/run.sh [--sanitize] [--werror] [--cuda]
+#   ./tests/run.sh [--lint] [--sanitize] [--werror] [--cuda]
+#     --lint      first the style: clang-format, clang-tidy; and the tests of the documentation
 #     --sanitize  the same under AddressSanitizer and UndefinedBehaviorSanitizer first
 #     --werror    warnings of the compiler are errors
 #     --cuda      with CUDA, even where no GPU is visible
@@ -8,12 +9,14 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/setup.sh
 
-usage() { sed -n '2,6s/^# \?//p' tests/run.sh; }
+usage() { sed -n '2,7s/^# \?//p' tests/run.sh; }
 
 presets=(release)
+lint=
 cuda=
 for option in "$@"; do
   case $option in
+    --lint) lint=lint ;;
     --sanitize) presets=(dev "${presets[@]}") ;;
     --werror) cmake_options+=(-DMSAE_WARNINGS_AS_ERRORS=ON) ;;
     --cuda) presets[-1]=cuda cuda=cuda ;;
@@ -22,7 +25,8 @@ for option in "$@"; do
   esac
 done
 
-setup $cuda
+setup $cuda $lint
+if [ -n "$lint" ]; then source tests/lint.sh; fi
 for preset in "${presets[@]}"; do
   build "$preset"
   ctest --preset "$preset" --parallel "$(build_jobs)"

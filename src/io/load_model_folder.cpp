@@ -137,7 +137,7 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   const StoredTensor input_bias(file, "b_dec", {config.dim});
   const StoredTensor latent_bias(file, "b_enc", {config.latents});
   const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
-  const auto model = empty_model(config, type, folder.string());
+  auto model = empty_model(config, type, folder.string());
   set_statistics(*model, config, (folder / config_name).string());
 
   read_decoder(*model, decoder, config.scale);
@@ -159,7 +159,7 @@ std::shared_ptr<SparseAutoencoder> load(const fs::path& folder, c10::Device devi
   const torch::NoGradGuard no_grad;
   const auto config = read_config(folder);
   const SafetensorsFile file(folder / weights_name);
-  const auto model = build(config, file, folder);
+  auto model = build(config, file, folder);
   model->to(device);
   return model;
 }

@@ -16,7 +16,7 @@ void check_pre(const torch::Tensor& pre) {
 // crosses a level's boundary.
 torch::Tensor ranked(const torch::Tensor& pre, const std::vector<std::int64_t>& levels, std::size_t count) {
   const auto depth = levels[count - 1];
-  const auto [values, order] = pre.topk(depth + 1, /*dim=*/1, /*largest=*/true, /*sorted=*/true);
+  const auto largest = pre.topk(depth + 1, /*dim=*/1, /*largest=*/true, /*sorted=*/true);
   std::vector<std::int64_t> inside, outside;
   for (std::size_t i = 0; i < count; ++i) {
     if (levels[i] == 0) continue;
@@ -24,9 +24,9 @@ torch::Tensor ranked(const torch::Tensor& pre, const std::vector<std::int64_t>& 
     outside.push_back(levels[i]);
   }
   const auto at = [&](const std::vector<std::int64_t>& ranks) {
-    return values.index_select(1, torch::tensor(ranks, torch::kInt64).to(pre.device()));
+    return std::get<0>(largest).index_select(1, torch::tensor(ranks, torch::kInt64).to(pre.device()));
   };
-  auto exact = order.slice(1, 0, depth);
+  auto exact = std::get<1>(largest).slice(1, 0, depth);
   if (inside.empty()) return exact;
   const auto tied = at(inside).eq(at(outside)).any(1).nonzero().flatten();
   if (tied.numel() == 0) return exact;

@@ -1,0 +1,36 @@
+# Installing and finding again:
+#   cmake --install build/release --prefix DIR    the library, its headers, the program, the CMake package
+#   find_package(msae)                            with CMAKE_PREFIX_PATH=DIR, or =build/release uninstalled
+include(CMakePackageConfigHelpers)
+include(GNUInstallDirs)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/msae)
+set(bundled_torch ${CMAKE_INSTALL_LIBDIR}/msae/torch)
+
+install(TARGETS msae EXPORT msaeTargets
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/msae DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# Beside a bundled LibTorch first, else with the one of this build.
+set_target_properties(msae PROPERTIES INSTALL_RPATH "$ORIGIN/msae/torch/lib;${MSAE_TORCH_ROOT}/lib")
+if(TARGET msae_cli)
+  set_target_properties(msae_cli PROPERTIES
+    INSTALL_RPATH "$ORIGIN/../${bundled_torch}/lib;${MSAE_TORCH_ROOT}/lib")
+  install(TARGETS msae_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+# The package, for an installed tree and for this build tree.
+set(version_file ${PROJECT_BINARY_DIR}/msaeConfigVersion.cmake)
+write_basic_package_version_file(${version_file} COMPATIBILITY SameMinorVersion)
+configure_package_config_file(cmake/msaeConfig.cmake.in ${PROJECT_BINARY_DIR}/installed/msaeConfig.cmake
+                              INSTALL_DESTINATION ${package_folder} PATH_VARS bundled_torch)
+install(EXPORT msaeTargets NAMESPACE msae:: DESTINATION ${package_folder})
+install(FILES ${PROJECT_BINARY_DIR}/installed/msaeConfig.cmake ${version_file} cmake/MsaeTorch.cmake
+        DESTINATION ${package_folder})
+configure_package_config_file(cmake/msaeConfig.cmake.in ${PROJECT_BINARY_DIR}/msaeConfig.cmake
+                              INSTALL_DESTINATION ${PROJECT_BINARY_DIR} INSTALL_PREFIX ${PROJECT_BINARY_DIR}
+                              PATH_VARS bundled_torch)
+configure_file(cmake/MsaeTorch.cmake ${PROJECT_BINARY_DIR}/MsaeTorch.cmake COPYONLY)
+export(EXPORT msaeTargets NAMESPACE msae:: FILE ${PROJECT_BINARY_DIR}/msaeTargets.cmake)

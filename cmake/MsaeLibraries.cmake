@@ -1,0 +1,22 @@
+# The libraries beside LibTorch. Sets hdf5_library, the files to link for HDF5.
+find_package(HDF5 REQUIRED COMPONENTS C)
+# FindHDF5 names what a static libhdf5 needs as well, and its target is unknown to projects without the language
+# C: the file alone goes into the exported package.
+list(GET HDF5_C_LIBRARIES 0 hdf5_library)
+if(NOT hdf5_library MATCHES "[.]so")
+  set(hdf5_library ${HDF5_C_LIBRARIES})
+endif()
+find_package(nlohmann_json REQUIRED)
+# What a static library leaves to its users, a project around this one among them, has to be seen by them.
+foreach(target spdlog::spdlog fmt::fmt Threads::Threads)
+  if(NOT TARGET ${target})
+    list(APPEND found_here ${target})
+  endif()
+endforeach()
+find_package(spdlog REQUIRED)
+find_package(Threads REQUIRED)
+foreach(target IN LISTS found_here)
+  if(TARGET ${target})
+    set_target_properties(${target} PROPERTIES IMPORTED_GLOBAL TRUE)
+  endif()
+endforeach()

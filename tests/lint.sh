@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# The style: that every file is as clang-format leaves it, and that clang-tidy (the checks in .clang-tidy) finds
+# nothing in the library, the program and the examples. Sourced by tests/run.sh, after cmake/setup.sh.
+
+# Files of the checkout, tracked or new.
+sources() { git ls-files --cached --others --exclude-standard -- "$@"; }
+
+say "Checking the format of every file"
+mapfile -t files < <(sources '*.h' '*.cpp')
+clang-format --dry-run --Werror "${files[@]}" || die "the files above are not formatted: clang-format -i FILE"
+
+mapfile -t files < <(sources 'src/*.cpp' 'examples/*.cpp' ':!examples/consumer')
+jobs=$(build_jobs)
+say "clang-tidy on ${#files[@]} files, $jobs at a time, about $((${#files[@]} * 15 / jobs / 60 + 1)) min"
+started=$SECONDS
+cmake --preset lint >build/configure-lint.log 2>&1 || die "CMake could not configure; see build/configure-lint.log"
+# Options that are for GCC alone are none of its business.
+printf '%s\n' "${files[@]}" |
+  xargs -P "$jobs" -n 1 clang-tidy -p build/lint --quiet \
+    --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument \
+    2> >(grep -v -e ' warnings\? generated' -e ' warnings\? and ' >&2) || die "clang-tidy is not content"
+say "Checked in $((SECONDS - started)) s"
