@@ -1,7 +1,9 @@
 #include "core/atomic_file.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -36,6 +38,25 @@ void sync_folder(const std::filesystem::path& folder) {
   if (descriptor.open()) ::fsync(descriptor.number());
 }
 
+/// 0, or the errno of a file that cannot grow to `bytes`.
+int room_for(int descriptor, std::uint64_t bytes) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) return EFBIG;
+  int status = 0;
+  do {
+    status = ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes));
+  } while (status != 0 && errno == EINTR);
+  if (status == 0) return 0;
+  if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
+  // A file system that sets nothing aside can at least be asked.
+  struct statvfs disk {};
+  struct stat file {};
+  if (::fstatvfs(descriptor, &disk) != 0 || ::fstat(descriptor, &file) != 0) return 0;
+  const auto taken = static_cast<std::uint64_t>(file.st_blocks) * 512;
+  const auto free = saturating_product(disk.f_bavail, disk.f_frsize);
+  return bytes > taken && bytes - taken > free ? ENOSPC : 0;
+}
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)) {
@@ -52,7 +73,8 @@ AtomicFile::AtomicFile(std::filesystem::path target) : target_(std::move(target)
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : target_(std::move(other.target_)),
       temporary_(std::exchange(other.temporary_, {})),
-      descriptor_(std::move(other.descriptor_)) {}
+      descriptor_(std::move(other.descriptor_)),
+      reserved_(other.reserved_) {}
 
 AtomicFile::~AtomicFile() {
   if (!temporary_.empty()) ::unlink(temporary_.c_str());
@@ -69,12 +91,19 @@ void AtomicFile::check_target() const {
   }
 }
 
-void AtomicFile::require_room(std::uint64_t bytes) {
-  const int error = ::posix_fallocate(descriptor_.number(), 0, static_cast<off_t>(bytes));
-  if (error != 0) {
-    fail_with_errno(target_, "cannot be written: " + human_bytes(bytes) + " are needed", error);
-  }
-  if (::ftruncate(descriptor_.number(), 0) != 0) fail_with_errno(target_, "cannot be written", errno);
+void AtomicFile::reserve(std::uint64_t bytes) {
+  reserved_ = true;
+  const auto error = room_for(descriptor_.number(), bytes);
+  if (error == 0) return;
+  fail_with_errno(target_, "cannot be written: " + human_bytes(bytes) + " are needed", error);
+}
+
+// What lies beyond the end of a file goes when it is cut there.
+void AtomicFile::give_back_the_rest() {
+  struct stat file {};
+  const bool cut =
+      ::fstat(descriptor_.number(), &file) == 0 && ::ftruncate(descriptor_.number(), file.st_size) == 0;
+  if (!cut) fail_with_errno(target_, "cannot be written", errno);
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
@@ -88,6 +117,7 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 
 void AtomicFile::sync() {
   if (!descriptor_.open()) return;
+  if (reserved_) give_back_the_rest();
   if (::fsync(descriptor_.number()) != 0) fail_with_errno(target_, "cannot be written", errno);
   if (const int error = descriptor_.close()) fail_with_errno(target_, "cannot be written", error);
 }

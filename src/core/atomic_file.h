@@ -26,8 +26,11 @@ class AtomicFile {
   /// Where the bytes are until commit(): for a library that writes files of its own. Empty after it.
   const std::filesystem::path& temporary() const { return temporary_; }
 
-  /// \throws msae::IoError when there is no room for `bytes` on the disk, or within a size limit
-  void require_room(std::uint64_t bytes);
+  /// Sets the room aside that the file needs when it is `bytes` long, beyond its end where it is shorter: for
+  /// a library that cannot stand a full disk. What the file does not come to need is given back by sync(),
+  /// and by whoever truncates it. \throws msae::IoError when the disk has no such room, or a size limit
+  /// forbids it
+  void reserve(std::uint64_t bytes);
   /// Appends. \throws msae::IoError, also when the disk is full or a size limit is met
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
@@ -40,11 +43,13 @@ class AtomicFile {
  private:
   friend void commit_together(std::span<AtomicFile> files);
   void check_target() const;
+  void give_back_the_rest();
   void rename();
 
   std::filesystem::path target_;
   std::filesystem::path temporary_;  // empty: nothing to remove
   Descriptor descriptor_;
+  bool reserved_ = false;
 };
 
 /// Several files as one step: all brought to the disk first, then renamed in the given order, so that nothing

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "core/printable.h"
+#include "data/hdf5_checks.h"
 #include "data/hdf5_type.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
@@ -44,15 +45,6 @@ std::string reason() {
   return text.empty() ? "" : " (HDF5 says: " + essence(text) + ")";
 }
 
-void check(herr_t status, const std::string& what) {
-  if (status < 0) throw IoError(what + reason());
-}
-
-Handle checked(hid_t id, Handle::Close close, const std::string& what) {
-  if (id < 0) throw IoError(what + reason());
-  return {id, close};
-}
-
 Shape shape_of(hid_t data_set) {
   const Handle space{H5Dget_space(data_set), H5Sclose};
   Shape shape(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space.get()))));
@@ -60,15 +52,6 @@ Shape shape_of(hid_t data_set) {
   H5Sget_simple_extent_dims(space.get(), sizes.data(), nullptr);
   std::copy(sizes.begin(), sizes.end(), shape.begin());
   return shape;
-}
-
-DataSetInfo describe(hid_t data_set, const std::string& path) {
-  const Handle type{H5Dget_type(data_set), H5Tclose};
-  return {path, shape_of(data_set), type_name(type.get()), float_type(type.get())};
-}
-
-std::uint64_t product(const Shape& shape) {
-  return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, saturating_product);
 }
 
 /// What stops us before HDF5 is asked, whose own words for it are obscure.
@@ -121,6 +104,24 @@ std::vector<std::string> names_below(hid_t group) {
 
 }  // namespace
 
+void check(herr_t status, const std::string& what) {
+  if (status < 0) throw IoError(what + reason());
+}
+
+Handle checked(hid_t id, Handle::Close close, const std::string& what) {
+  if (id < 0) throw IoError(what + reason());
+  return {id, close};
+}
+
+DataSetInfo describe(hid_t data_set, const std::string& path) {
+  const Handle type{H5Dget_type(data_set), H5Tclose};
+  return {path, shape_of(data_set), type_name(type.get()), float_type(type.get())};
+}
+
+std::uint64_t product(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::uint64_t{1}, saturating_product);
+}
+
 Session::Session() : lock_(library_lock()) {
   H5Eget_auto2(H5E_DEFAULT, &report_, &report_data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
@@ -165,6 +166,12 @@ std::string DataSetInfo::text() const {
   return printable(path) + " " + hdf5::text(shape) + " " + type;
 }
 
+bool is_hdf5(const std::filesystem::path& file) {
+  const Session session;
+  std::error_code error;
+  return std::filesystem::is_regular_file(file, error) && H5Fis_hdf5(file.c_str()) > 0;
+}
+
 DataSet::DataSet(Handle handle, DataSetInfo info, std::string file)
     : handle_(std::move(handle)), info_(std::move(info)), file_(std::move(file)) {}
 
@@ -194,14 +201,6 @@ void DataSet::read_raw(std::uint64_t first, std::uint64_t count, std::byte* out)
         name() + ": rows from " + std::to_string(first) + " on cannot be read");
 }
 
-void DataSet::write_rows(std::uint64_t first, std::uint64_t count, std::span<const float> rows) {
-  const Session session;
-  const Handle in_file = select_rows(first, count);
-  const Handle in_memory = memory_space(count);
-  check(H5Dwrite(handle_.get(), H5T_NATIVE_FLOAT, in_memory.get(), in_file.get(), H5P_DEFAULT, rows.data()),
-        name() + " cannot be written");
-}
-
 File::File(Handle handle, std::string name) : handle_(std::move(handle)), name_(std::move(name)) {}
 
 File File::open(const std::filesystem::path& path) {
@@ -216,14 +215,6 @@ File File::open(const std::filesystem::path& path) {
   H5Pset_sieve_buf_size(access.get(), 0);
   return {checked(H5Fopen(name.c_str(), H5F_ACC_RDONLY, access.get()), H5Fclose,
                   name + " cannot be opened: it is damaged, incomplete or still being written"),
-          name};
-}
-
-File File::create(const std::filesystem::path& path) {
-  const Session session;
-  const std::string name = path.string();
-  return {checked(H5Fcreate(name.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), H5Fclose,
-                  name + " cannot be created"),
           name};
 }
 
@@ -285,55 +276,8 @@ std::vector<std::string> File::read_strings(const std::string& path) const {
   return values;
 }
 
-Handle File::create_data_set(const std::string& path, hid_t type, const Shape& shape) {
-  const Handle links{H5Pcreate(H5P_LINK_CREATE), H5Pclose};
-  H5Pset_create_intermediate_group(links.get(), 1);
-  const std::vector<hsize_t> sizes(shape.begin(), shape.end());
-  const Handle space{H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), H5Sclose};
-  return checked(
-      H5Dcreate2(handle_.get(), path.c_str(), type, space.get(), links.get(), H5P_DEFAULT, H5P_DEFAULT),
-      H5Dclose, name_ + ":" + path + " cannot be created");
-}
-
-template <class T>
-void File::write(const std::string& path, std::span<const T> values, const Shape& shape) {
-  const Session session;
-  if (values.size() != product(shape))
-    throw IoError(name_ + ":" + path + ": the values do not fill " + text(shape));
-  const Handle data = create_data_set(path, native_type<T>(), shape);
-  check(H5Dwrite(data.get(), native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
-        name_ + ":" + path + " cannot be written");
-}
-
-void File::write_strings(const std::string& path, const std::vector<std::string>& values) {
-  const Session session;
-  const Handle type = string_type();
-  std::vector<const char*> elements;
-  for (const auto& value : values) elements.push_back(value.c_str());
-  const Handle data = create_data_set(path, type.get(), {values.size()});
-  check(H5Dwrite(data.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, elements.data()),
-        name_ + ":" + path + " cannot be written");
-}
-
-DataSet File::create_rows(const std::string& path, std::uint64_t rows, std::uint64_t dim) {
-  const Session session;
-  Handle data = create_data_set(path, H5T_NATIVE_FLOAT, {rows, dim});
-  DataSetInfo info = describe(data.get(), path);
-  return {std::move(data), std::move(info), name_};
-}
-
-void File::flush() {
-  const Session session;
-  check(H5Fflush(handle_.get(), H5F_SCOPE_GLOBAL), name_ + " cannot be written to the end");
-}
-
 template std::vector<float> File::read(const std::string&, const std::optional<Shape>&) const;
 template std::vector<double> File::read(const std::string&, const std::optional<Shape>&) const;
 template std::vector<std::int32_t> File::read(const std::string&, const std::optional<Shape>&) const;
 template std::vector<std::int64_t> File::read(const std::string&, const std::optional<Shape>&) const;
-template void File::write(const std::string&, std::span<const float>, const Shape&);
-template void File::write(const std::string&, std::span<const double>, const Shape&);
-template void File::write(const std::string&, std::span<const std::int32_t>, const Shape&);
-template void File::write(const std::string&, std::span<const std::int64_t>, const Shape&);
-
 }  // namespace msae::data::hdf5

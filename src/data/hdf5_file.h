@@ -54,6 +54,9 @@ class Handle {
 
 using Shape = std::vector<std::uint64_t>;
 
+/// Of the chunks of a list that grows. As many as HDF5 keeps in memory for a data set.
+constexpr std::uint64_t list_chunk_bytes = 1 << 20;
+
 /// Elements of a floating-point type we can read: what they are, and whether their bytes are the wrong way
 /// round here.
 struct FloatType {
@@ -77,6 +80,9 @@ std::string text(const Shape& shape);
 /// The first data sets of a list, for messages; "no data set" for none.
 std::string text(const std::vector<DataSetInfo>& data_sets);
 
+/// Whether a file is there, and one of HDF5's.
+bool is_hdf5(const std::filesystem::path& file);
+
 class DataSet {
  public:
   DataSet(Handle handle, DataSetInfo info, std::string file);
@@ -89,8 +95,13 @@ class DataSet {
   /// them. \throws msae::IoError
   void read_raw(std::uint64_t first, std::uint64_t count, std::byte* out) const;
 
-  /// Writes rows [first, first + count) of a data set of floats. \throws msae::IoError
-  void write_rows(std::uint64_t first, std::uint64_t count, std::span<const float> rows);
+  /// Writes rows [first, first + count). \throws msae::IoError
+  template <class T>
+  void write_rows(std::uint64_t first, std::uint64_t count, std::span<const T> rows);
+
+  /// Writes at the end of a list made by File::create_list. \throws msae::IoError
+  template <class T>
+  void append(std::span<const T> values);
 
  private:
   Handle select_rows(std::uint64_t first, std::uint64_t count) const;
@@ -105,8 +116,9 @@ class File {
  public:
   /// For reading. \throws msae::IoError when there is no such file, or it is no whole HDF5 file
   static File open(const std::filesystem::path& path);
-  /// For writing, replacing what is there. \throws msae::IoError
-  static File create(const std::filesystem::path& path);
+  /// For writing, replacing what is there. \param name for messages, where the path is a temporary one
+  /// \throws msae::IoError
+  static File create(const std::filesystem::path& path, const std::string& name = {});
 
   const std::string& name() const { return name_; }
 
@@ -129,15 +141,25 @@ class File {
   void write(const std::string& path, std::span<const T> values, const Shape& shape);
   void write_strings(const std::string& path, const std::vector<std::string>& values);
 
-  /// A data set of float32, to be filled by rows. \throws msae::IoError
-  DataSet create_rows(const std::string& path, std::uint64_t rows, std::uint64_t dim);
+  /// A data set to be filled by rows. \throws msae::IoError
+  template <class T>
+  DataSet create_rows(const std::string& path, const Shape& shape);
+
+  /// A list to be filled by append(), empty at first. It is kept in chunks of 1 MB, or of `most` values where
+  /// they are fewer. \throws msae::IoError
+  template <class T>
+  DataSet create_list(const std::string& path, std::uint64_t most);
+
+  /// An attribute of the file as a whole. \throws msae::IoError
+  void write_attribute(const std::string& name, const std::string& value);
 
   /// Hands everything to the system: a full disk shows here, not in the destructor. \throws msae::IoError
   void flush();
 
  private:
   File(Handle handle, std::string name);
-  Handle create_data_set(const std::string& path, hid_t type, const Shape& shape);
+  /// \param chunk rows of a chunk of a data set that can grow; 0: it cannot, and is not chunked
+  Handle create_data_set(const std::string& path, hid_t type, const Shape& shape, std::uint64_t chunk = 0);
   [[noreturn]] void fail_missing(const std::string& path) const;
 
   Handle handle_;

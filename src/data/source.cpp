@@ -1,28 +1,18 @@
 #include "msae/data/source.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstddef>
-#include <filesystem>
 #include <stdexcept>
 #include <utility>
 
+#include "data/finite.h"
 #include "data/hdf5_source.h"
+#include "data/name.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 
 namespace msae::data {
 namespace {
-
-/// NaN and Inf are the values whose exponent bits are all set. No early exit: so the loop vectorises.
-bool all_finite(std::span<const float> values) {
-  constexpr std::uint32_t exponent = 0x7f800000u;
-  std::uint32_t found = 0;
-  for (const float value : values) {
-    found |= static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(value) & exponent) == exponent);
-  }
-  return found == 0;
-}
 
 class MemorySource final : public EmbeddingSource {
  public:
@@ -43,23 +33,9 @@ class MemorySource final : public EmbeddingSource {
   std::string name_;
 };
 
-/// "file.h5:/path" into its two parts; the second is empty where none is named. A file whose own name looks
-/// like that wins, and "file.h5:path" will do where file.h5 is there.
-std::pair<std::string, std::string> split(const std::string& data) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (fs::exists(data, error)) return {data, ""};
-  if (const auto slash = data.rfind(":/"); slash != std::string::npos) {
-    return {data.substr(0, slash), data.substr(slash + 1)};
-  }
-  const auto colon = data.rfind(':');
-  if (colon == std::string::npos || !fs::exists(data.substr(0, colon), error)) return {data, ""};
-  return {data.substr(0, colon), "/" + data.substr(colon + 1)};
-}
-
 }  // namespace
 
-void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<float> out) {
+void EmbeddingSource::read_unchecked(std::int64_t first, std::int64_t count, std::span<float> out) {
   if (first < 0 || count < 0 || count > rows() || first > rows() - count) {
     throw std::invalid_argument(name() + ": " + std::to_string(count) + " rows from row " +
                                 std::to_string(first) + " on do not lie within its " +
@@ -71,18 +47,22 @@ void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<flo
                                 " values given to read " + std::to_string(count) + " rows of " +
                                 std::to_string(width));
   }
-  if (count == 0) return;
-  read_rows(first, count, out);
+  if (count > 0) read_rows(first, count, out);
+}
+
+void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<float> out) {
+  read_unchecked(first, count, out);
   if (all_finite(out)) return;
+  const auto width = static_cast<std::size_t>(dim());
   auto row = first;
   for (auto rest = out; all_finite(rest.first(width)); rest = rest.subspan(width)) ++row;
-  throw IoError(name() + ": row " + std::to_string(row) +
-                " holds NaN or Inf in float32; take such rows out first");
+  throw IoError(name() + ": row " + std::to_string(original_row(row)) +
+                " holds NaN or Inf in float32; take such rows out first, or skip them (--skip-bad-rows)");
 }
 
 std::unique_ptr<EmbeddingSource> open(const std::string& data) {
   if (data.empty()) throw IoError("no file named; embeddings are named as in file.h5:/path");
-  const auto [file, path] = split(data);
+  const auto [file, path] = split_name(data);
   return open_hdf5(file, path);
 }
 

@@ -46,7 +46,7 @@ class Sums {
 
 }  // namespace
 
-Statistics statistics(EmbeddingSource& source) {
+Statistics statistics(EmbeddingSource& source, const std::function<void(double)>& progress) {
   const auto rows = source.rows();
   const auto dim = source.dim();
   if (rows < 1 || dim < 1) throw std::invalid_argument(source.name() + " has no rows to take statistics of");
@@ -61,6 +61,7 @@ Statistics statistics(EmbeddingSource& source) {
     const auto values = std::span(block).first(static_cast<std::size_t>(count) * width);
     source.read(first, count, values);
     for (std::size_t row = 0; row < values.size(); row += width) sums.add(values.subspan(row, width));
+    if (progress) progress(static_cast<double>(first + count) / static_cast<double>(rows));
   }
   return sums.finish(rows);
 }

@@ -27,13 +27,13 @@ void write_rows(SyntheticHierarchy& data, File& file) {
   constexpr std::int64_t block_values = 1 << 20;
   const auto step = std::clamp<std::int64_t>(block_values / data.dim(), 1, data.rows());
   std::vector<float> block(static_cast<std::size_t>(step * data.dim()));
-  auto rows = file.create_rows("/embeddings", static_cast<std::uint64_t>(data.rows()),
-                               static_cast<std::uint64_t>(data.dim()));
+  auto rows = file.create_rows<float>(
+      "/embeddings", {static_cast<std::uint64_t>(data.rows()), static_cast<std::uint64_t>(data.dim())});
   for (std::int64_t first = 0; first < data.rows(); first += step) {
     const auto count = std::min(step, data.rows() - first);
     const auto values = std::span(block).first(static_cast<std::size_t>(count * data.dim()));
     data.read(first, count, values);
-    rows.write_rows(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count), values);
+    rows.write_rows<float>(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count), values);
   }
 }
 
@@ -80,17 +80,16 @@ void check_forest(const SyntheticTruth& truth, const std::string& file) {
 
 void write_synthetic(SyntheticHierarchy& data, const fs::path& file) {
   files::AtomicFile target(file);
-  // HDF5 1.10 cannot close a file that it could not write to the end, and crashes at exit.
-  target.require_room(size_on_disk(data));
-  try {
-    auto out = File::create(target.temporary());
+  // HDF5 1.10 cannot close a file that it could not write to the end, and crashes at exit. It empties the
+  // file as it opens it, and with it what was set aside.
+  target.reserve(size_on_disk(data));
+  {
+    auto out = File::create(target.temporary(), file.string());
+    target.reserve(size_on_disk(data));
     write_rows(data, out);
     write_truth(data.truth(), out);
     write_codes(data, out);
     out.flush();
-  } catch (const IoError& error) {
-    // The user named the target, and knows of no other name.
-    throw IoError(file.string() + ": cannot be written: " + error.what());
   }
   target.commit();
 }

@@ -93,7 +93,8 @@ std::vector<Point> operating_points(const models::SparseAutoencoder& model, cons
   if (const auto* nested = std::get_if<models::Matryoshka>(&activation)) {
     points.push_back(named("trained", nested->levels.front()));
     for (std::size_t i = 0; i < nested->levels.size(); ++i) {
-      points.push_back(named("level " + std::to_string(i + 1), nested->levels[i]));
+      const auto level = models::OperatingPoint::level(static_cast<std::int64_t>(i));
+      points.push_back(named(level.label(), nested->levels[i]));
     }
   } else if (const auto* topk = std::get_if<models::TopK>(&activation)) {
     points.push_back(named("trained", topk->k));
@@ -101,7 +102,7 @@ std::vector<Point> operating_points(const models::SparseAutoencoder& model, cons
     points.push_back(named("trained", std::nullopt));
   }
   points.push_back(named("all", std::nullopt));
-  for (const auto k : options.k) points.push_back(named("k=" + std::to_string(k), k));
+  for (const auto k : options.k) points.push_back(named(models::OperatingPoint::top(k).label(), k));
   return points;
 }
 

@@ -30,6 +30,19 @@ void check_norm(double norm, const char* field) {
 
 }  // namespace
 
+std::string OperatingPoint::label() const {
+  switch (kind) {
+    case Kind::level:
+      return "level " + std::to_string(value + 1);
+    case Kind::all:
+      return "all";
+    case Kind::top:
+      return "k=" + std::to_string(value);
+    default:
+      return "trained";
+  }
+}
+
 void SparseAutoencoderOptions::validate() const {
   if (dim < 1) throw std::invalid_argument("dim: must be at least 1, not " + std::to_string(dim));
   if (latents < 1) throw std::invalid_argument("latents: must be at least 1, not " + std::to_string(latents));

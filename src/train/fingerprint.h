@@ -10,8 +10,8 @@
 
 namespace msae::train {
 
-/// "model=topk; dim=512; ..." Of the data: its size, and a digest of its first and last row. The number of
-/// steps is part of it: the schedule depends on it.
+/// "model=topk; dim=512; ..." Of the data: what views make of it, its size, and a digest of its first and
+/// last row. The number of steps is part of it: the schedule depends on it.
 std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& options,
                         data::EmbeddingSource& data, std::int64_t steps);
 

@@ -34,11 +34,14 @@ void copy_named(const torch::OrderedDict<std::string, torch::Tensor>& from, Tens
   for (const auto& item : from) to["model." + item.key()] = item.value().detach();
 }
 
+// Thrown out of the pass over the data that comes before the first step.
+struct Stopped {};
+
 // One fit(): the loop's state in one place.
 class Fit {
  public:
   Fit(models::SparseAutoencoder& model, TrainOptions options, data::EmbeddingSource& rows,
-      const RunOptions& run)
+      const RunOptions& run, const std::function<void(double)>& reading)
       : model_(model),
         options_(std::move(options)),
         run_(run),
@@ -50,7 +53,7 @@ class Fit {
     fingerprint_ = fingerprint(model, options_, rows, steps_);
     // First what can fail: a run that cannot start leaves no folder.
     RunFolder::check(run);
-    if (!RunFolder::has_state(run)) set_statistics(model, data::statistics(rows), options_.scaling);
+    if (!RunFolder::has_state(run)) set_statistics(model, data::statistics(rows, reading), options_.scaling);
     if (!run.folder.empty()) folder_.emplace(run);
     engine_ = make_autograd_engine(model, options_);
     if (folder_ && run.resume) restore(folder_->load_state());
@@ -195,6 +198,10 @@ void Trainer::on_progress(std::function<void(const Progress&)> callback) {
   callback_ = std::move(callback);
 }
 
+void Trainer::on_reading(std::function<void(double)> callback) {
+  reading_ = std::move(callback);
+}
+
 void Trainer::stop_when(const std::atomic<bool>* flag) {
   stop_ = flag;
 }
@@ -208,7 +215,15 @@ TrainResult Trainer::fit(data::EmbeddingSource& rows, const RunOptions& run) {
     throw std::invalid_argument("batch_size: " + std::to_string(options_.batch_size) + " is more than the " +
                                 std::to_string(rows.rows()) + " rows of " + rows.name());
   }
-  return Fit(model_, options_, rows, run).loop(callback_, stop_);
+  const auto reading = [this](double share) {
+    if (reading_) reading_(share);
+    if (stop_ && stop_->load()) throw Stopped();
+  };
+  try {
+    return Fit(model_, options_, rows, run, reading).loop(callback_, stop_);
+  } catch (const Stopped&) {
+    return {};
+  }
 }
 
 }  // namespace msae::train

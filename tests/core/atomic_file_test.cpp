@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <string>
@@ -96,7 +97,7 @@ TEST(AtomicFile, AnotherLibraryMayWriteTheTemporary) {
   const TempDir folder;
   write_file(folder / "a", "old");
   AtomicFile file(folder / "a");
-  file.require_room(1000);
+  file.reserve(1000);
   EXPECT_EQ(content(file.temporary()), "");
   test::overwrite(file.temporary(), "new");
   EXPECT_EQ(content(folder / "a"), "old");
@@ -108,9 +109,33 @@ TEST(AtomicFile, SaysHowMuchRoomItLacks) {
   const TempDir folder;
   const test::FileLimit limit(10'000);
   AtomicFile file(folder / "a");
-  file.require_room(10'000);
-  EXPECT_THAT([&] { file.require_room(1'500'000); },
+  file.reserve(10'000);
+  EXPECT_THAT([&] { file.reserve(1'500'000); },
               ThrowsMessage<IoError>(HasSubstr("a: cannot be written: 1.5 MB are needed: File too large")));
+}
+
+TEST(AtomicFile, GivesBackTheRoomItDidNotNeed) {
+  const TempDir folder;
+  const auto blocks = [&](const std::filesystem::path& path) {
+    struct stat status {};
+    EXPECT_EQ(::stat(path.c_str(), &status), 0);
+    return status.st_blocks;
+  };
+  AtomicFile file(folder / "a");
+  file.write("text");
+  file.reserve(10'000'000);
+  EXPECT_EQ(content(file.temporary()), "text");
+  file.write(", and more");
+  file.commit();
+  EXPECT_EQ(content(folder / "a"), "text, and more");
+  EXPECT_LT(blocks(folder / "a") * 512, 100'000);
+}
+
+TEST(AtomicFile, NoDiskHasRoomForEverything) {
+  const TempDir folder;
+  AtomicFile file(folder / "a");
+  EXPECT_THAT([&] { file.reserve(std::uint64_t{1} << 60); },
+              ThrowsMessage<IoError>(HasSubstr("a: cannot be written: ")));
 }
 
 TEST(File, TellsTruncationAndOddKindsApart) {

@@ -93,9 +93,9 @@ TEST(Hdf5File, WritesRowsPieceByPiece) {
   const std::vector<float> values{1, 2, 3, 4, 5, 6};
   {
     auto file = File::create(folder / "a.h5");
-    auto rows = file.create_rows("/x", 3, 2);
-    rows.write_rows(2, 1, std::span(values).last(2));
-    rows.write_rows(0, 2, std::span(values).first(4));
+    auto rows = file.create_rows<float>("/x", {3, 2});
+    rows.write_rows<float>(2, 1, std::span(values).last(2));
+    rows.write_rows<float>(0, 2, std::span(values).first(4));
   }
   EXPECT_EQ(File::open(folder / "a.h5").read<float>("/x"), values);
 }

@@ -296,8 +296,9 @@ TEST(Hdf5Source, NamesTheFirstRowWithNaNOrInf) {
     source->read(600, 400, out);
     FAIL() << "read";
   } catch (const IoError& error) {
-    EXPECT_EQ(std::string(error.what()),
-              file.string() + ":/x: row 723 holds NaN or Inf in float32; take such rows out first");
+    EXPECT_EQ(std::string(error.what()), file.string() +
+                                             ":/x: row 723 holds NaN or Inf in float32; take such rows out "
+                                             "first, or skip them (--skip-bad-rows)");
   }
 }
 

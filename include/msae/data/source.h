@@ -27,11 +27,21 @@ class MSAE_EXPORT EmbeddingSource {
   virtual std::int64_t dim() const = 0;
   /// How messages name the source, e.g. "cc3m.h5:/image".
   virtual std::string name() const = 0;
+  /// The number of a row in the file it comes from: another one where a view leaves rows out (see views.h).
+  virtual std::int64_t original_row(std::int64_t row) const { return row; }
+  /// Rows of that file, those included that a view leaves out.
+  virtual std::int64_t original_rows() const { return rows(); }
+  /// What views have made of the file's rows, e.g. "unit rows"; empty for rows as they are.
+  virtual std::string treatment() const { return {}; }
 
   /// Copies rows [first, first + count) into `out` [count, dim], row-major.
   /// \throws std::invalid_argument when the range or out.size() does not fit
-  /// \throws msae::IoError when the file cannot be read, or a row holds NaN or Inf, naming the first such row
+  /// \throws msae::IoError when the file cannot be read, or a row holds NaN or Inf, naming the first such
+  ///         row by its number in the file
   void read(std::int64_t first, std::int64_t count, std::span<float> out);
+
+  /// As read(), but for rows that hold NaN or Inf, which are given as they are.
+  void read_unchecked(std::int64_t first, std::int64_t count, std::span<float> out);
 
  private:
   virtual void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) = 0;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "msae/core/export.h"
@@ -19,8 +20,10 @@ struct Statistics {
 
 /// One pass over the source in blocks, sums in float64 (about the first row, so that a large common mean
 /// costs no digits). The result does not depend on the blocks.
+/// \param source   rows to take the statistics of
+/// \param progress called with the share of rows read; may throw to stop
 /// \throws std::invalid_argument when there are no rows
 /// \throws msae::IoError as EmbeddingSource::read
-MSAE_EXPORT Statistics statistics(EmbeddingSource& source);
+MSAE_EXPORT Statistics statistics(EmbeddingSource& source, const std::function<void(double)>& progress = {});
 
 }  // namespace msae::data

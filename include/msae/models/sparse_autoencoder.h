@@ -52,6 +52,9 @@ struct OperatingPoint {
   static OperatingPoint all() { return {Kind::all, 0}; }
   /// The k largest positive latents of each row, k from 0 to all.
   static OperatingPoint top(std::int64_t k) { return {Kind::top, k}; }
+
+  /// "trained", "level 1" (which is level(0)), "all" or "k=32".
+  std::string label() const;
 };
 
 /// A sparse autoencoder over raw embeddings. With x [rows, dim], u in model space, and z [rows, latents]:

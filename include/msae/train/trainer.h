@@ -61,8 +61,12 @@ class MSAE_EXPORT Trainer {
 
   /// Called on the training thread after every logged step. What it throws ends fit().
   void on_progress(std::function<void(const Progress&)> callback);
+  /// Called with the share done while the statistics of the data are taken, before the first step; may throw
+  /// to stop.
+  void on_reading(std::function<void(double share)> callback);
   /// fit() saves and returns after the current step once `*flag` is true; safe to set from a signal handler.
   /// The flag must outlive fit().
+  /// While statistics are taken there is nothing to save: it returns at once, and writes nothing.
   void stop_when(const std::atomic<bool>* flag);
 
   /// Trains on all rows: takes the statistics of the data (unless there is a state to resume), then steps to
@@ -82,6 +86,7 @@ class MSAE_EXPORT Trainer {
   models::SparseAutoencoder& model_;
   TrainOptions options_;
   std::function<void(const Progress&)> callback_;
+  std::function<void(double)> reading_;
   const std::atomic<bool>* stop_ = nullptr;
 };
 

@@ -1,0 +1,64 @@
+/// \file
+/// Sources that show the rows of another one: normalised, without those that are no numbers, or split into a
+/// part to train on and a part to evaluate on. A view holds no rows, and shares the source it looks at: one
+/// thread at a time may read from all views of it together.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "msae/data/source.h"
+
+namespace msae::data {
+
+/// Rows divided by their Euclidean norm (taken in float64). A zero row, which has no direction, stays zero.
+std::shared_ptr<EmbeddingSource> unit_rows(std::shared_ptr<EmbeddingSource> source);
+
+struct GoodRows {
+  std::shared_ptr<EmbeddingSource> rows = {};  ///< the source itself where nothing is skipped
+  std::int64_t skipped = 0;                    ///< rows left out
+  std::int64_t first_skipped = -1;             ///< the first of them, by its number in the file
+};
+
+/// Without the rows that hold NaN or Inf, which are found now, in one pass; takes 8 bytes for each.
+/// \param progress called with the share of rows looked at; may throw to stop
+/// \throws msae::IoError when no row is left, or as EmbeddingSource::read
+GoodRows skip_bad_rows(std::shared_ptr<EmbeddingSource> source,
+                       const std::function<void(double)>& progress = {});
+
+/// Two parts of one source: held_out() has one row of each stratum
+///   [ceil(k / share), ceil((k + 1) / share)),  k = 0, 1, ...
+/// that lies within the rows, drawn by a hash of k, and without_held_out() has all others, both in order. The
+/// split depends on the number of rows and the share alone, so whoever names the same share of the same file
+/// means the same rows.
+/// \param share of the rows that is held out, between 0 and 1
+/// \throws std::invalid_argument when the share is none  \throws msae::IoError when a part would be empty
+std::shared_ptr<EmbeddingSource> held_out(std::shared_ptr<EmbeddingSource> source, double share);
+std::shared_ptr<EmbeddingSource> without_held_out(std::shared_ptr<EmbeddingSource> source, double share);
+
+/// How a file is to be read: bad rows are skipped first, then rows held out, then norms taken.
+struct ReadOptions {
+  bool unit_rows = false;
+  bool skip_bad_rows = false;
+  double holdout = 0;  ///< share of the rows that is kept for evaluation; 0: none
+
+  void validate() const;  ///< \throws std::invalid_argument
+};
+
+/// A source as the options would have it.
+struct Prepared {
+  std::shared_ptr<EmbeddingSource> rows = {};      ///< to train on: without those held out
+  std::shared_ptr<EmbeddingSource> held_out = {};  ///< to evaluate on; null without a holdout
+  std::int64_t skipped = 0;                        ///< rows with NaN or Inf that were left out
+  std::int64_t first_skipped = -1;                 ///< the first of them, by its number in the file
+
+  /// The part to evaluate: the rows held out, or all rows where none are.
+  const std::shared_ptr<EmbeddingSource>& evaluated() const { return held_out ? held_out : rows; }
+};
+
+/// \throws as the functions above
+Prepared prepare(std::shared_ptr<EmbeddingSource> source, const ReadOptions& options,
+                 const std::function<void(double)>& progress = {});
+
+}  // namespace msae::data

@@ -1,0 +1,185 @@
+#include "msae/io/latents.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <span>
+#include <stdexcept>
+
+#include "core/atomic_file.h"
+#include "data/hdf5_file.h"
+#include "msae/core/memory.h"
+#include "msae/core/version.h"
+
+namespace msae::io {
+namespace {
+
+namespace fs = std::filesystem;
+using data::hdf5::DataSet;
+using data::hdf5::File;
+using models::OperatingPoint;
+
+/// The latents above zero of some rows.
+struct Entries {
+  torch::Tensor counts;   ///< [rows] int64
+  torch::Tensor indices;  ///< [entries] int32
+  torch::Tensor values;   ///< [entries] float32
+};
+
+Entries entries_of(const torch::Tensor& latents) {
+  const auto values = latents.to(torch::kFloat32);  // first: what float64 tells from zero, float32 may not
+  const auto active = values > 0;
+  return {active.sum(1).to(torch::kCPU), active.nonzero().select(1, 1).to(torch::kInt32).to(torch::kCPU),
+          values.masked_select(active).to(torch::kCPU)};
+}
+
+template <class T>
+std::span<const T> span_of(const torch::Tensor& list) {
+  return {list.const_data_ptr<T>(), static_cast<std::size_t>(list.numel())};
+}
+
+std::uint64_t size_of(const std::vector<std::string>& labels) {
+  if (labels.empty()) return 0;
+  std::uint64_t bytes = 0;
+  for (const auto& label : labels) bytes += label.size() + 48;
+  return 2 * bytes;  // HDF5 keeps strings in blocks that they may fill by half
+}
+
+/// The file under way. HDF5 1.10 cannot close a file that it could not write to the end, and crashes at exit:
+/// room is set aside before anything is handed to it.
+class Writer {
+ public:
+  Writer(const fs::path& target, const data::EmbeddingSource& data, const models::SparseAutoencoder& model,
+         const LatentsOptions& options)
+      : target_(target), fixed_bytes_(overhead + 16 * unsign(data.rows()) + size_of(options.labels)) {
+    target_.reserve(fixed_bytes_);
+    file_.emplace(File::create(target_.temporary(), target.string()));
+    target_.reserve(fixed_bytes_);  // what was set aside before went as the file was emptied
+    const auto most = saturating_product(unsign(data.rows()), unsign(model.latents()));
+    starts_.emplace(file_->create_rows<std::int64_t>("/indptr", {unsign(data.rows()) + 1}));
+    starts_->write_rows<std::int64_t>(0, 1, std::array{std::int64_t{0}});
+    indices_.emplace(file_->create_list<std::int32_t>("/indices", most));
+    values_.emplace(file_->create_list<float>("/values", most));
+    file_->write<std::int64_t>("/shape", std::array{data.rows(), model.latents()}, {2});
+    file_->write_attribute("run", options.run);
+    file_->write_attribute("data", data.name());
+    file_->write_attribute("point", options.point.label());
+    file_->write_attribute("msae_version", version());
+    if (data.rows() != data.original_rows()) write_rows(data);
+    if (!options.labels.empty()) write_labels(data, options.labels);
+  }
+
+  std::int64_t entries() const { return entries_; }
+
+  /// The rows from `first` on: those that follow the ones before.
+  void append(std::int64_t first, const Entries& block) {
+    const auto starts = block.counts.cumsum(0).add_(entries_);
+    entries_ += block.values.numel();
+    target_.reserve(fixed_bytes_ + unsign(entries_) * 8 + unsign(entries_) / 10);
+    starts_->write_rows(unsign(first) + 1, unsign(starts.numel()), span_of<std::int64_t>(starts));
+    indices_->append(span_of<std::int32_t>(block.indices));
+    values_->append(span_of<float>(block.values));
+  }
+
+  void commit() {
+    file_->flush();
+    for (auto* list : {&starts_, &indices_, &values_}) list->reset();
+    file_.reset();
+    target_.commit();
+  }
+
+ private:
+  /// For HDF5's own records and the chunks that are not full, rather too much.
+  static constexpr std::uint64_t overhead = 4 * data::hdf5::list_chunk_bytes;
+
+  static std::uint64_t unsign(std::int64_t count) { return static_cast<std::uint64_t>(count); }
+
+  void write_rows(const data::EmbeddingSource& data) {
+    auto numbers = file_->create_rows<std::int64_t>("/rows", {unsign(data.rows())});
+    std::vector<std::int64_t> block;
+    constexpr std::int64_t step = 1 << 17;
+    for (std::int64_t first = 0; first < data.rows(); first += step) {
+      block.clear();
+      const auto end = std::min(first + step, data.rows());
+      for (auto row = first; row < end; ++row) block.push_back(data.original_row(row));
+      numbers.write_rows<std::int64_t>(unsign(first), block.size(), block);
+    }
+  }
+
+  void write_labels(const data::EmbeddingSource& data, const std::vector<std::string>& all) {
+    std::vector<std::string> labels;
+    for (std::int64_t row = 0; row < data.rows(); ++row)
+      labels.push_back(all[unsign(data.original_row(row))]);
+    file_->write_strings("/labels", labels);
+  }
+
+  files::AtomicFile target_;
+  std::uint64_t fixed_bytes_;
+  std::optional<File> file_;
+  std::optional<DataSet> starts_, indices_, values_;
+  std::int64_t entries_ = 0;
+};
+
+[[noreturn]] void refuse(const char* field, const std::string& sentence) {
+  throw std::invalid_argument(std::string(field) + ": " + sentence);
+}
+
+void check_point(const models::SparseAutoencoder& model, const OperatingPoint& point) {
+  const auto value = std::to_string(point.value);
+  if (point.kind == OperatingPoint::Kind::top && (point.value < 1 || point.value > model.latents())) {
+    refuse("k",
+           "must be from 1 to the number of latents, " + std::to_string(model.latents()) + ", not " + value);
+  }
+  const auto levels = model.level_count();
+  if (point.kind == OperatingPoint::Kind::level && (point.value < 0 || point.value >= levels)) {
+    refuse("level", "must be from 0 to " + std::to_string(levels - 1) + ", not " + value);
+  }
+}
+
+void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& data,
+           const LatentsOptions& options) {
+  options.validate();
+  check_point(model, options.point);
+  if (data.dim() != model.dim()) {
+    refuse("data", data.name() + " has dimension " + std::to_string(data.dim()) + " but the model's is " +
+                       std::to_string(model.dim()));
+  }
+  const auto labels = static_cast<std::int64_t>(options.labels.size());
+  if (labels > 0 && labels != data.original_rows()) {
+    refuse("labels", std::to_string(labels) + " labels for the " + std::to_string(data.original_rows()) +
+                         " rows of " + data.name());
+  }
+}
+
+torch::Tensor read_batch(data::EmbeddingSource& data, std::int64_t first, std::int64_t count,
+                         const models::SparseAutoencoder& model, std::vector<float>& block) {
+  block.resize(static_cast<std::size_t>(count * data.dim()));
+  data.read(first, count, block);
+  return torch::from_blob(block.data(), {count, data.dim()}, torch::kFloat32)
+      .to(model.decoder.device(), model.decoder.scalar_type());
+}
+
+}  // namespace
+
+void LatentsOptions::validate() const {
+  if (batch_size < 1) refuse("batch_size", "must be at least 1, not " + std::to_string(batch_size));
+}
+
+LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSource& data,
+                             const fs::path& file, const LatentsOptions& options,
+                             const std::function<void(double)>& progress) {
+  check(model, data, options);
+  const torch::NoGradGuard no_grad;
+  Writer writer(file, data, model, options);
+  std::vector<float> block;
+  for (std::int64_t first = 0; first < data.rows(); first += options.batch_size) {
+    const auto count = std::min(options.batch_size, data.rows() - first);
+    writer.append(first,
+                  entries_of(model.encode(read_batch(data, first, count, model, block), options.point)));
+    if (progress) progress(static_cast<double>(first + count) / static_cast<double>(data.rows()));
+  }
+  writer.commit();
+  return {data.rows(), model.latents(), writer.entries()};
+}
+
+}  // namespace msae::io
