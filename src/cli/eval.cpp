@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/data_options.h"
 #include "cli/report.h"
 #include "msae/core/device.h"
 #include "msae/data/synthetic.h"
@@ -16,6 +17,7 @@ struct Arguments {
   std::string data;
   std::string k;
   std::string truth;
+  data::ReadOptions read;
   eval::EvalOptions options;
 };
 
@@ -35,20 +37,21 @@ void run(Arguments& arguments) {
   if (!arguments.k.empty()) arguments.options.k = parse_integers(arguments.k, "--k");
   arguments.options.validate();
   const auto device = resolve_device(common.device);
-  const auto data = data::open(arguments.data);
+  const auto data = open_data(arguments.data, arguments.read, common);
   data::SyntheticTruth truth;
   if (!arguments.truth.empty()) truth = data::read_truth(arguments.truth);
 
   auto results = nlohmann::ordered_json::array();
   for (const auto& folder : arguments.runs) {
     const auto model = io::load(folder, device);
-    RunReport report{folder, evaluate_with_bar(*model, *data, arguments.options, common)};
+    RunReport report{folder, evaluate_with_bar(*model, *data.evaluated(), arguments.options, common)};
     if (!arguments.truth.empty()) report.recovery = recovery(*model, truth, arguments.truth);
     if (shows_table(common)) {
       if (!results.empty()) std::cout << "\n";
       print(std::cout, report);
     }
     results.push_back(to_json(report));
+    add_skipped(results.back(), arguments.read, data);
   }
   write_json(common, results);
 }
@@ -76,6 +79,8 @@ void add_eval(CLI::App& program) {
   command.add_option("--batch-size", a.options.batch_size, "Rows at a time")
       ->type_name("N")
       ->capture_default_str();
+  add_row_options(command, a.read);
+  add_holdout(command, a.read, "Evaluate on the share of the rows that 'train --holdout' held out, e.g. 0.1");
   add_device(command, a.common);
   add_common(command, a.common);
   command.footer(

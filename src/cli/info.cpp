@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "cli/command.h"
+#include "cli/data_options.h"
 #include "cli/table.h"
 #include "core/printable.h"
 #include "msae/core/error.h"
@@ -22,6 +23,7 @@ using Json = nlohmann::ordered_json;
 struct Arguments {
   Common common;
   std::string path;
+  data::ReadOptions read;
 };
 
 template <typename Numbers>
@@ -65,22 +67,32 @@ Json file_info(const fs::path& file) {
   return json;
 }
 
-Json embeddings_info(const std::string& name) {
-  const auto source = data::open(name);
-  const auto statistics = data::statistics(*source);
+Json embeddings_info(const Arguments& a) {
+  const auto data = open_data(a.path, a.read, a.common);
+  const auto& source = data.rows;
+  ProgressBar bar(!a.common.quiet);
+  const auto statistics = data::statistics(*source, reading(bar, source->name()));
+  bar.clear();
   const double squared =
       std::inner_product(statistics.mean.begin(), statistics.mean.end(), statistics.mean.begin(), 0.0);
-  return {{"kind", "embeddings"},
-          {"path", source->name()},
-          {"rows", source->rows()},
-          {"dim", source->dim()},
-          {"root_mean_square_norm", std::sqrt(squared + statistics.mean_squared_deviation)},
-          {"norm_of_mean", std::sqrt(squared)},
-          {"mean_squared_deviation", statistics.mean_squared_deviation}};
+  Json json = {{"kind", "embeddings"},
+               {"path", source->name()},
+               {"rows", source->rows()},
+               {"dim", source->dim()},
+               {"root_mean_square_norm", std::sqrt(squared + statistics.mean_squared_deviation)},
+               {"norm_of_mean", std::sqrt(squared)},
+               {"mean_squared_deviation", statistics.mean_squared_deviation}};
+  add_skipped(json, a.read, data);
+  return json;
 }
 
-Json describe(const std::string& path) {
+Json describe(const Arguments& a) {
+  const auto& path = a.path;
   std::error_code error;
+  if ((a.read.unit_rows || a.read.skip_bad_rows) && fs::exists(path, error)) {
+    throw std::invalid_argument(
+        "PATH: --unit-rows and --skip-bad-rows are for rows, named as in file.h5:/path");
+  }
   if (fs::is_directory(path, error)) {
     if (!fs::exists(fs::path(path) / "cfg.json")) {
       Json json = {{"kind", "run"}, {"path", path}};
@@ -93,7 +105,7 @@ Json describe(const std::string& path) {
     return json;
   }
   if (fs::is_regular_file(path, error)) return file_info(path);
-  return embeddings_info(path);
+  return embeddings_info(a);
 }
 
 void print(const Json& json) {
@@ -113,7 +125,7 @@ void print(const Json& json) {
 
 void run(const Arguments& arguments) {
   apply(arguments.common);
-  const auto json = describe(arguments.path);
+  const auto json = describe(arguments);
   if (shows_table(arguments.common)) print(json);
   write_json(arguments.common, json);
 }
@@ -125,6 +137,7 @@ void add_info(CLI::App& program) {
   auto arguments = std::make_shared<Arguments>();
   command.add_option("PATH", arguments->path, "A data file, DATA (file.h5:/path) or the folder of a run")
       ->required();
+  add_row_options(command, arguments->read);
   add_common(command, arguments->common);
   command.footer(
       "root_mean_square_norm: of the rows, 1 where all are normalised; norm_of_mean: of the mean row;\n"

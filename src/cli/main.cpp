@@ -46,8 +46,9 @@ std::string in_options(CLI::App& program, const std::string& sentence) {
 // more with it.
 void wait_without_spinning(int count, char** values) {
   constexpr const char* policy = "OMP_WAIT_POLICY";
-  const bool computes = std::any_of(
-      values, values + count, [](const std::string& word) { return word == "train" || word == "eval"; });
+  const bool computes = std::any_of(values, values + count, [](const std::string& word) {
+    return word == "train" || word == "eval" || word == "encode";
+  });
   if (!computes || std::getenv(policy) || ::setenv(policy, "passive", 1) != 0) return;
   ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
 }
@@ -166,6 +167,7 @@ int main(int count, char** values) {
   describe(program);
   msae::cli::add_train(program);
   msae::cli::add_eval(program);
+  msae::cli::add_encode(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);
   return run(program, {values + 1, values + count});

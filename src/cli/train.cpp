@@ -1,6 +1,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/data_options.h"
 #include "cli/progress_bar.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -18,9 +19,14 @@ std::string progress_text(const train::Progress& p) {
          fixed(p.rows_per_second, 0) + " rows/s  " + duration(p.seconds_left) + " left";
 }
 
-std::unique_ptr<data::EmbeddingSource> open_evaluation_data(const TrainArguments& a, std::int64_t dim) {
-  if (a.eval.empty()) return nullptr;
-  auto source = data::open(a.eval);
+// Read as the training data is; null where there is nothing to evaluate on.
+std::shared_ptr<data::EmbeddingSource> open_evaluation_data(const TrainArguments& a,
+                                                            const data::Prepared& training) {
+  if (a.eval.empty()) return training.held_out;
+  const auto dim = training.rows->dim();
+  auto read = a.read;
+  read.holdout = 0;
+  auto source = open_data(a.eval, read, a.common).rows;
   if (source->dim() != dim) {
     throw IoError(source->name() + ": has dimension " + std::to_string(source->dim()) +
                   " but the training data has " + std::to_string(dim));
@@ -46,9 +52,13 @@ nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult
 void run(const TrainArguments& a) {
   apply(a.common, a.out);
   const auto device = resolve_device(a.common.device);
-  const auto data = data::open(a.data);
-  const auto evaluation_data = open_evaluation_data(a, data->dim());
-  const auto p = plan(a, *data);
+  if (a.read.holdout > 0 && !a.eval.empty()) {
+    throw std::invalid_argument("--holdout: says what to evaluate on, as --eval does; choose one of them");
+  }
+  watch_interrupts();
+  const auto data = open_data(a.data, a.read, a.common);
+  const auto evaluation_data = open_evaluation_data(a, data);
+  const auto p = plan(a, *data.rows);
 
   models::SparseAutoencoder model(p.model);
   model.to(device);
@@ -58,11 +68,12 @@ void run(const TrainArguments& a) {
     bar.update(static_cast<double>(progress.step) / static_cast<double>(progress.steps),
                progress_text(progress));
   });
-  watch_interrupts();
+  trainer.on_reading(reading(bar, data.rows->name()));
   trainer.stop_when(&interrupted());
-  const auto result = trainer.fit(*data, p.run);
+  const auto result = trainer.fit(*data.rows, p.run);
   bar.clear();
   auto json = to_json(a, result);
+  add_skipped(json, a.read, data);
   if (!result.finished) {
     write_json(a.common, json);
     throw Error("interrupted after step " + std::to_string(result.steps) + ", the model so far is saved in " +

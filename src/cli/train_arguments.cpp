@@ -6,6 +6,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "cli/data_options.h"
+
 namespace msae::cli {
 namespace {
 
@@ -211,6 +213,10 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
       .add_flag("--resume", a.resume,
                 "Go on with the run in --out, exactly where it stopped, with its options")
       ->configurable(false);
+  add_row_options(command, a.read);
+  add_holdout(command, a.read,
+              "Share of the rows that is not trained on but evaluated on at the end, e.g. 0.1; the same\n"
+              "rows for every run with that share, and for --holdout of eval and encode");
   add_model_options(command, a);
   add_training_options(command, a);
   add_seed(command, a.common, "the initial dictionary and the order of rows");
@@ -268,6 +274,9 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("data", quoted(absolute(a.data)));
   line("out", quoted(absolute(a.out)));
   if (!a.eval.empty()) line("eval", quoted(absolute(a.eval)));
+  if (a.read.unit_rows) line("unit-rows", "true");
+  if (a.read.skip_bad_rows) line("skip-bad-rows", "true");
+  if (a.read.holdout > 0) line("holdout", a.read.holdout);
   line("preset", quoted(a.preset));
   line("model", quoted(a.model));
   line("latents", p.model.latents);

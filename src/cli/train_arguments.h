@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/command.h"
+#include "msae/data/views.h"
 #include "msae/train/trainer.h"
 
 namespace msae::cli {
@@ -12,6 +13,7 @@ namespace msae::cli {
 struct TrainArguments {
   Common common;
   std::string data, out, eval;
+  data::ReadOptions read;
   std::string preset = "default";
   std::string model = "matryoshka";
   std::string engine = "auto";

@@ -176,14 +176,12 @@ class WithoutHeldOut final : public Subset {
   Holdout split_;
 };
 
+/// The first stratum has a row to train on whatever the share, so only one part can be empty.
 Holdout split(const EmbeddingSource& source, double share) {
   const Holdout split(source.rows(), share);
-  const auto* empty = split.held_out_rows() < 1 ? "to evaluate on"
-                      : split.kept_rows() < 1   ? "to train on"
-                                                : nullptr;
-  if (!empty) return split;
+  if (split.held_out_rows() > 0 && split.kept_rows() > 0) return split;
   throw IoError(source.name() + ": holding out " + percent(share) + " of its " +
-                std::to_string(source.rows()) + " rows leaves none " + empty);
+                std::to_string(source.rows()) + " rows leaves none to evaluate on");
 }
 
 std::vector<std::int64_t> bad_rows(EmbeddingSource& source, const std::function<void(double)>& progress) {

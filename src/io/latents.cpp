@@ -51,11 +51,12 @@ class Writer {
  public:
   Writer(const fs::path& target, const data::EmbeddingSource& data, const models::SparseAutoencoder& model,
          const LatentsOptions& options)
-      : target_(target), fixed_bytes_(overhead + 16 * unsign(data.rows()) + size_of(options.labels)) {
+      : target_(target) {
+    const auto most = saturating_product(unsign(data.rows()), unsign(model.latents()));
+    fixed_bytes_ = other_bytes(data, most, options);
     target_.reserve(fixed_bytes_);
     file_.emplace(File::create(target_.temporary(), target.string()));
     target_.reserve(fixed_bytes_);  // what was set aside before went as the file was emptied
-    const auto most = saturating_product(unsign(data.rows()), unsign(model.latents()));
     starts_.emplace(file_->create_rows<std::int64_t>("/indptr", {unsign(data.rows()) + 1}));
     starts_->write_rows<std::int64_t>(0, 1, std::array{std::int64_t{0}});
     indices_.emplace(file_->create_list<std::int32_t>("/indices", most));
@@ -89,8 +90,12 @@ class Writer {
   }
 
  private:
-  /// For HDF5's own records and the chunks that are not full, rather too much.
-  static constexpr std::uint64_t overhead = 4 * data::hdf5::list_chunk_bytes;
+  /// Beside the entries, rather too much: HDF5's own records, the last chunk of each list, rows and labels.
+  static std::uint64_t other_bytes(const data::EmbeddingSource& data, std::uint64_t most,
+                                   const LatentsOptions& options) {
+    const auto chunks = 2 * std::min(data::hdf5::list_chunk_bytes, saturating_product(most, sizeof(float)));
+    return (1 << 17) + chunks + 16 * unsign(data.rows()) + size_of(options.labels);
+  }
 
   static std::uint64_t unsign(std::int64_t count) { return static_cast<std::uint64_t>(count); }
 
@@ -114,7 +119,7 @@ class Writer {
   }
 
   files::AtomicFile target_;
-  std::uint64_t fixed_bytes_;
+  std::uint64_t fixed_bytes_ = 0;
   std::optional<File> file_;
   std::optional<DataSet> starts_, indices_, values_;
   std::int64_t entries_ = 0;

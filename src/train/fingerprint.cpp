@@ -82,7 +82,7 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   add_activation(words, m.activation);
   words.add("dim", m.dim).add("latents", m.latents).add("initial seed", m.seed);
   words.add("decoder norm", m.decoder_norm).add("encoder norm", m.encoder_norm);
-  if (!data.treatment().empty()) words.add("rows are read as", data.treatment());
+  if (!data.treatment().empty()) words.add("view of the data", data.treatment());
   words.add("rows", data.rows())
       .add("data", digest(data))
       .add("batch size", o.batch_size)

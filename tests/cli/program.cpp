@@ -118,6 +118,10 @@ Outcome Process::wait() {
           contents(output_ / "err")};
 }
 
+std::string Process::err() const {
+  return contents(output_ / "err");
+}
+
 Outcome run(const fs::path& folder, const Arguments& arguments, std::size_t file_limit) {
   return Process(folder, arguments, file_limit).wait();
 }

@@ -39,6 +39,8 @@ class Process {
   void signal(int number) const;
   bool running();
   Outcome wait();
+  /// What it has written to stderr so far.
+  std::string err() const;
 
  private:
   TempDir output_;

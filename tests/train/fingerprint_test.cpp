@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "msae/data/views.h"
+
 namespace msae::train {
 namespace {
 
@@ -34,6 +36,20 @@ TEST(Fingerprint, TellsOtherDataOfTheSameShape) {
   const auto a = data::in_memory({1, 2, 3, 4}, 2), b = data::in_memory({1, 2, 3, 5}, 2);
   EXPECT_THAT(differences(fingerprint(model, {}, *a, 3), fingerprint(model, {}, *b, 3)),
               testing::StartsWith("data was "));
+}
+
+TEST(Fingerprint, TellsHowRowsAreRead) {
+  const models::SparseAutoencoder model({.dim = 2, .latents = 4, .activation = models::Relu{}});
+  const std::shared_ptr<data::EmbeddingSource> plain = data::in_memory({1, 0, 0, 1, 1, 0}, 2);
+  const auto unit = data::unit_rows(plain);  // the same numbers
+  EXPECT_EQ(differences(fingerprint(model, {}, *plain, 3), fingerprint(model, {}, *unit, 3)),
+            "view of the data was unset and is unit rows now");
+  const auto some = [&](double share) {
+    return fingerprint(model, {}, *data::without_held_out(plain, share), 3);
+  };
+  EXPECT_THAT(
+      differences(some(0.4), some(0.5)),
+      testing::HasSubstr("view of the data was without the 40 % held out and is without the 50 % held out"));
 }
 
 }  // namespace

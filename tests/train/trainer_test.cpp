@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <atomic>
 #include <fstream>
 
 #include "msae/core/error.h"
@@ -64,6 +66,43 @@ TEST(Trainer, LowersTheLossOfEveryKind) {
     EXPECT_EQ(result.steps, 160);
     EXPECT_LT(losses.back(), 0.6 * losses.front()) << models::kind(activation);
   }
+}
+
+TEST(Trainer, TellsHowMuchOfTheDataIsRead) {
+  auto data = make_data(100'000);  // more than one block
+  auto model = make_model();
+  Trainer trainer(model, {.batch_size = 40, .steps = 1});
+  std::vector<double> shares;
+  trainer.on_reading([&](double share) { shares.push_back(share); });
+  trainer.fit(data);
+  EXPECT_GT(shares.size(), 1u);
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_EQ(shares.back(), 1);
+}
+
+TEST(Trainer, StoppedWhileReadingWritesNothing) {
+  const test::TempDir folder;
+  auto data = make_data(100'000);
+  auto model = make_model();
+  const auto mean = model.mean.clone();
+  Trainer trainer(model, brief());
+  std::atomic<bool> stop{false};
+  int calls = 0;
+  trainer.on_reading([&](double) {
+    ++calls;
+    stop = true;
+  });
+  trainer.stop_when(&stop);
+  const auto result = trainer.fit(data, {.folder = folder / "run"});
+  EXPECT_FALSE(result.finished);
+  EXPECT_EQ(result.steps, 0);
+  EXPECT_EQ(calls, 1);
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+  EXPECT_TRUE(torch::equal(model.mean, mean));
+
+  trainer.on_reading([](double) { throw Error("enough"); });
+  EXPECT_EQ(error_of<Error>([&] { trainer.fit(data, {.folder = folder / "run"}); }), "enough");
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
 }
 
 TEST(Trainer, TakesEpochsOrSteps) {

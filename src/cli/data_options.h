@@ -1,0 +1,29 @@
+// How DATA is read, for every subcommand that takes it.
+#pragma once
+
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "cli/command.h"
+#include "cli/progress_bar.h"
+#include "msae/data/views.h"
+
+namespace msae::cli {
+
+/// Adds --unit-rows and --skip-bad-rows.
+void add_row_options(CLI::App& command, data::ReadOptions& options);
+/// Adds --holdout.
+void add_holdout(CLI::App& command, data::ReadOptions& options, const std::string& what_for);
+
+/// Shows how much of `name` is read. \throws msae::Error once interrupted()
+std::function<void(double)> reading(ProgressBar& bar, const std::string& name);
+
+/// Opens DATA as the options would have it; rows that are skipped are told of in a line on stderr.
+/// \throws as data::open and data::prepare, and as reading()
+data::Prepared open_data(const std::string& name, const data::ReadOptions& options, const Common& common);
+
+/// Adds rows_skipped where rows were to be skipped.
+void add_skipped(nlohmann::ordered_json& json, const data::ReadOptions& options, const data::Prepared& data);
+
+}  // namespace msae::cli

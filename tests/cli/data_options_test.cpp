@@ -1,0 +1,120 @@
+// How rows are read: --unit-rows, --skip-bad-rows and --holdout.
+#include <signal.h>
+
+#include <limits>
+#include <thread>
+
+#include "cli/program.h"
+#include "support/hdf5_files.h"
+
+namespace msae::test {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* rows = "data.h5:/embeddings";
+
+// bad.h5:/rows, 60 rows of dimension 16, two of which are no numbers.
+void write_bad_rows(const Workplace& here) {
+  std::vector<float> values(60 * 16);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i * i % 97) / 97;
+  values[17 * 16 + 2] = std::numeric_limits<float>::quiet_NaN();
+  values[41 * 16] = std::numeric_limits<float>::infinity();
+  Hdf5File(here / "bad.h5").floats("/rows", {60, 16}, values);
+}
+
+TEST(DataOptions, HeldOutRowsAreThoseThatEvalAndEncodeTake) {
+  const Workplace here;
+  const auto trained = here.run(train("part", {"--holdout", "0.1", "--unit-rows", "--json", "-"}));
+  ASSERT_THAT(trained, Succeeds());
+  const auto at_the_end = parse(trained.out).at("evaluation");
+  EXPECT_EQ(at_the_end.at("rows"), 60);
+  EXPECT_EQ(at_the_end.at("data"), "data.h5:/embeddings (the 10 % held out, unit rows)");
+  const auto evaluated =
+      here.run({"eval", "part", "--data", rows, "--holdout", "0.1", "--unit-rows", "--json", "-"});
+  ASSERT_THAT(evaluated, Succeeds());
+  const auto points = parse(evaluated.out).at(0).at("points");
+  ASSERT_EQ(points.size(), at_the_end.at("points").size());
+  EXPECT_NEAR(points.at(0).at("fvu"), at_the_end.at("points").at(0).at("fvu"), 1e-5);
+  const auto whole = parse(here.run({"eval", "part", "--data", rows, "--json", "-"}).out).at(0);
+  EXPECT_EQ(whole.at("rows"), 600);
+}
+
+TEST(DataOptions, AreRecordedAndMustNotChangeInAResumedRun) {
+  const Workplace here;
+  const Arguments options{"--holdout", "0.1", "--unit-rows", "--skip-bad-rows"};
+  ASSERT_THAT(here.run(train("part", options)), Succeeds());
+  EXPECT_THAT(
+      contents(here / "part/options.toml"),
+      AllOf(HasSubstr("holdout = 0.1"), HasSubstr("unit-rows = true"), HasSubstr("skip-bad-rows = true")));
+  ASSERT_THAT(here.run({"train", "--config", "part/options.toml", "--out", "again"}), Succeeds());
+  EXPECT_EQ(contents(here / "again/sae_weights.safetensors"),
+            contents(here / "part/sae_weights.safetensors"));
+  EXPECT_THAT(here.run({"train", "--out", "part", "--resume"}), Succeeds());
+  EXPECT_THAT(here.run({"train", "--out", "part", "--resume", "--holdout", "0.2"}),
+              FailsSaying({"part: holds a run with other options or data", "without the 10 % held out",
+                           "without the 20 % held out"}));
+  EXPECT_THAT(here.run(train("run", {"--resume", "--unit-rows"})),
+              FailsSaying({"run: holds a run with other options or data", "is unit rows now"}));
+}
+
+TEST(DataOptions, BadRowsAreSkippedCountedAndToldOf) {
+  const Workplace here;
+  write_bad_rows(here);
+  const auto line = "msae: bad.h5:/rows: 2 rows with NaN or Inf skipped, the first is row 17\n";
+  const auto trained = here.run({"train", "bad.h5:/rows", "--out", "new", "--latents", "16", "--steps", "3",
+                                 "--batch-size", "50", "--skip-bad-rows", "--json", "-"});
+  ASSERT_THAT(trained, Succeeds());
+  EXPECT_EQ(parse(trained.out).at("rows_skipped"), 2);
+  EXPECT_THAT(trained.err, HasSubstr(line));
+  const auto evaluated =
+      here.run({"eval", "run", "--data", "bad.h5:/rows", "--skip-bad-rows", "--json", "-", "--quiet"});
+  ASSERT_THAT(evaluated, Succeeds());
+  EXPECT_EQ(evaluated.err, "");
+  EXPECT_EQ(parse(evaluated.out).at(0).at("rows"), 58);
+  EXPECT_EQ(parse(evaluated.out).at(0).at("rows_skipped"), 2);
+  const auto seen = here.run({"info", "bad.h5:/rows", "--skip-bad-rows", "--unit-rows", "--json", "-"});
+  ASSERT_THAT(seen, Succeeds());
+  EXPECT_EQ(seen.err, line);
+  EXPECT_EQ(parse(seen.out).at("rows"), 58);
+  EXPECT_NEAR(parse(seen.out).at("root_mean_square_norm"), 1, 1e-6);
+  EXPECT_THAT(here.run({"eval", "run", "--data", "bad.h5:/rows", "--holdout", "0.5"}),
+              FailsSaying({"holds NaN or Inf in float32", "--skip-bad-rows"}));
+}
+
+TEST(DataOptions, RefuseWhatMakesNoSense) {
+  const Workplace here;
+  EXPECT_THAT(here.run(train("new", {"--holdout", "0.1", "--eval", rows})),
+              FailsSaying({"--holdout: ", "--eval", "choose one"}));
+  EXPECT_THAT(here.run({"eval", "run", "--data", rows, "--holdout", "1"}),
+              FailsSaying({"--holdout: must be a share between 0 and 1"}));
+  EXPECT_THAT(here.run(train("new", {"--holdout", "0.0001"})), FailsSaying({"leaves none to evaluate on"}));
+  EXPECT_THAT(here.run({"info", "run", "--unit-rows"}),
+              FailsSaying({"--unit-rows and --skip-bad-rows are for rows"}));
+  EXPECT_FALSE(here.has("new"));
+}
+
+TEST(DataOptions, InterruptedWhileReadingStopsAtOnce) {
+  const Workplace here;
+  // Zeros that take no room on the disk, and a minute to read.
+  Hdf5File(here / "long.h5").data_set("/rows", H5T_NATIVE_FLOAT, {1'000'000'000, 16}, nullptr);
+  const auto before = here.names();
+  for (const auto& more : {Arguments{}, Arguments{"--skip-bad-rows"}}) {
+    Process process(here.path(),
+                    Arguments{"train", "long.h5:/rows", "--out", "new", "--latents", "16"} + more);
+    while (process.running() && process.err().find("reading") == std::string::npos) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    process.signal(SIGINT);
+    const auto outcome = process.wait();
+    EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
+    EXPECT_THAT(lines(outcome.err).back(), HasSubstr("msae: interrupted while reading long.h5:/rows"));
+    EXPECT_THAT(outcome.err, Not(HasSubstr("100.0 %")));
+    EXPECT_EQ(here.names(), before);
+  }
+}
+
+}  // namespace
+}  // namespace msae::test
