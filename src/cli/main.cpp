@@ -1,5 +1,6 @@
 // The msae program: parses, runs one subcommand, turns every failure into one sentence and an exit code.
 #include <c10/util/Exception.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -23,8 +24,23 @@ namespace {
 constexpr int failure = 1;
 constexpr int wrong_usage = 2;
 
+// Of a file's name or content that became part of a sentence, nobody reads more.
+std::string shortened(const std::string& sentence) {
+  constexpr std::size_t most = 4000;
+  return sentence.size() <= most ? sentence : sentence.substr(0, most) + " ...";
+}
+
+// A file opened later must not become what results or messages are written to. The wrong way round, so that
+// results which nobody can get still are a failure.
+void fill_closed_streams() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(number, F_GETFD) >= 0) continue;
+    if (::open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) std::_Exit(failure);
+  }
+}
+
 int fail(const std::string& sentence) {
-  std::cerr << "msae: " << msae::printable(sentence) << std::endl;
+  std::cerr << "msae: " << msae::printable(shortened(sentence)) << std::endl;
   return failure;
 }
 
@@ -75,6 +91,7 @@ class OptionsFile : public CLI::ConfigBase {
   explicit OptionsFile(CLI::App& program) : program_(program) {}
 
   std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
+    refuse_what_is_no_options_file(in);
     auto found = ConfigBase::from_config(in);
     found.erase(
         std::remove_if(found.begin(), found.end(), [&](const auto& item) { return is_excluded(item); }),
@@ -83,6 +100,15 @@ class OptionsFile : public CLI::ConfigBase {
   }
 
  private:
+  // CLI11 would read it all and repeat it in its message. A pipe has no size.
+  static void refuse_what_is_no_options_file(std::istream& in) {
+    constexpr std::streamoff most = 100'000;
+    const auto size = in.seekg(0, std::ios::end).tellg();
+    in.clear();
+    if (size > most) throw CLI::ConfigError("it is " + std::to_string(size) + " bytes long");
+    if (size >= 0) in.seekg(0);
+  }
+
   bool is_excluded(const CLI::ConfigItem& item) const {
     for (const auto* command : program_.get_subcommands()) {
       const auto* option = command->get_option_no_throw("--" + item.name);
@@ -161,6 +187,7 @@ int run(CLI::App& program, std::vector<std::string> arguments) {
 }  // namespace
 
 int main(int count, char** values) {
+  fill_closed_streams();
   wait_without_spinning(count, values);
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit shows as a failed write, which loses nothing
   CLI::App program("", "msae");

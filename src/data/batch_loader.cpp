@@ -109,6 +109,7 @@ class BatchLoader::Impl {
   Impl(EmbeddingSource& source, LoaderOptions options)
       : options_(std::move(options)), reader_(source), rows_(rows_of(source)) {
     options_.validate();
+    require_memory_of_order();  // now, not by the thread after a look at all the data
   }
   ~Impl() { stop(); }
 
@@ -176,11 +177,15 @@ class BatchLoader::Impl {
     return batch;
   }
 
+  void require_memory_of_order() const {
+    require_memory(saturating_product(static_cast<std::uint64_t>(rows_), sizeof(std::int64_t)),
+                   "an order of " + std::to_string(rows_) + " rows");
+  }
+
   void draw_order() {
     if (!order_.empty() && (order_epoch_ == epoch_ || !options_.shuffle)) return;
     order_.clear();
-    require_memory(saturating_product(static_cast<std::uint64_t>(rows_), sizeof(std::int64_t)),
-                   "an order of " + std::to_string(rows_) + " rows");
+    require_memory_of_order();
     if (options_.shuffle) {
       const auto epoch = static_cast<std::uint64_t>(epoch_);
       order_ =

@@ -10,6 +10,7 @@
 
 #include "core/printable.h"
 #include "data/hdf5_checks.h"
+#include "data/hdf5_trouble.h"
 #include "data/hdf5_type.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
@@ -87,12 +88,17 @@ void fit_chunk_cache(hid_t data_set, hid_t access, const DataSetInfo& info) {
   H5Pset_chunk_cache(access, slots, bytes, H5D_CHUNK_CACHE_W0_DEFAULT);
 }
 
-/// The paths of everything below a group that is no soft or external link.
-std::vector<std::string> names_below(hid_t group) {
-  std::vector<std::string> names;
+struct Name {
+  std::string path;  ///< without the leading slash
+  H5L_type_t link;
+};
+
+/// Everything below a group; soft links aside, which lead to what is listed anyhow.
+std::vector<Name> names_below(hid_t group) {
+  std::vector<Name> names;
   const auto add = [](hid_t, const char* name, const H5L_info_t* link, void* out) -> herr_t {
     try {
-      if (link->type == H5L_TYPE_HARD) static_cast<std::vector<std::string>*>(out)->push_back(name);
+      if (link->type != H5L_TYPE_SOFT) static_cast<std::vector<Name>*>(out)->push_back({name, link->type});
       return 0;
     } catch (...) {  // no exception may cross C
       return -1;
@@ -100,6 +106,16 @@ std::vector<std::string> names_below(hid_t group) {
   };
   H5Lvisit(group, H5_INDEX_NAME, H5_ITER_INC, add, &names);
   return names;
+}
+
+/// Elements that cannot be read, for a filter that is not there or by HDF5's own words.
+[[noreturn]] void fail_read(hid_t data_set, const std::string& what) {
+  const auto words = reason();
+  const auto filter = missing_filter(data_set);
+  if (filter.empty()) throw IoError(what + words);
+  throw IoError(what + ": they are packed by " + filter +
+                ", which HDF5 lacks here; name the folder of its plugin in HDF5_PLUGIN_PATH, or repack the "
+                "file where it can be read: h5repack -f GZIP=4 IN OUT");
 }
 
 }  // namespace
@@ -115,7 +131,7 @@ Handle checked(hid_t id, Handle::Close close, const std::string& what) {
 
 DataSetInfo describe(hid_t data_set, const std::string& path) {
   const Handle type{H5Dget_type(data_set), H5Tclose};
-  return {path, shape_of(data_set), type_name(type.get()), float_type(type.get())};
+  return {path, shape_of(data_set), type_name(type.get()), float_type(type.get()), false};
 }
 
 std::uint64_t product(const Shape& shape) {
@@ -163,7 +179,7 @@ std::string text(const std::vector<DataSetInfo>& data_sets) {
 }
 
 std::string DataSetInfo::text() const {
-  return printable(path) + " " + hdf5::text(shape) + " " + type;
+  return printable(path) + " " + (is_link ? "" : hdf5::text(shape) + " ") + type;
 }
 
 bool is_hdf5(const std::filesystem::path& file) {
@@ -197,8 +213,14 @@ void DataSet::read_raw(std::uint64_t first, std::uint64_t count, std::byte* out)
   const Handle type{H5Dget_type(handle_.get()), H5Tclose};
   const Handle in_file = select_rows(first, count);
   const Handle in_memory = memory_space(count);
-  check(H5Dread(handle_.get(), type.get(), in_memory.get(), in_file.get(), H5P_DEFAULT, out),
-        name() + ": rows from " + std::to_string(first) + " on cannot be read");
+  if (H5Dread(handle_.get(), type.get(), in_memory.get(), in_file.get(), H5P_DEFAULT, out) < 0) {
+    fail_read(handle_.get(), name() + ": rows from " + std::to_string(first) + " on cannot be read");
+  }
+}
+
+bool DataSet::is_hollow() const {
+  const Session session;
+  return hdf5::is_hollow(handle_.get());
 }
 
 File::File(Handle handle, std::string name) : handle_(std::move(handle)), name_(std::move(name)) {}
@@ -221,10 +243,14 @@ File File::open(const std::filesystem::path& path) {
 std::vector<DataSetInfo> File::data_sets() const {
   const Session session;
   std::vector<DataSetInfo> found;
-  for (const auto& name : names_below(handle_.get())) {
+  for (const auto& [name, link] : names_below(handle_.get())) {
+    const auto path = "/" + name;
+    if (link == H5L_TYPE_EXTERNAL) {  // told, not followed: what it leads to is not asked for
+      found.push_back({path, {}, "link to " + link_target(handle_.get(), path, link), std::nullopt, true});
+    }
+    if (link != H5L_TYPE_HARD) continue;
     const Handle object{H5Oopen(handle_.get(), name.c_str(), H5P_DEFAULT), H5Oclose};
-    if (object && H5Iget_type(object.get()) == H5I_DATASET)
-      found.push_back(describe(object.get(), "/" + name));
+    if (object && H5Iget_type(object.get()) == H5I_DATASET) found.push_back(describe(object.get(), path));
   }
   return found;
 }
@@ -239,7 +265,10 @@ DataSet File::data_set(const std::string& path) const {
   const Handle access{H5Pcreate(H5P_DATASET_ACCESS), H5Pclose};
   {
     const Handle object{H5Oopen(handle_.get(), path.c_str(), H5P_DEFAULT), H5Oclose};
-    if (!object) fail_missing("no data set " + path);
+    if (!object) {
+      const auto link = broken_link(handle_.get(), path);
+      fail_missing(link.empty() ? "no data set " + path : link);
+    }
     if (H5Iget_type(object.get()) == H5I_GROUP) fail_missing(path + " is a group, not a data set");
     if (H5Iget_type(object.get()) != H5I_DATASET) fail_missing(path + " is not a data set");
     info = describe(object.get(), path);
@@ -260,8 +289,9 @@ std::vector<T> File::read(const std::string& path, const std::optional<Shape>& s
   }
   require_memory(saturating_product(product(there), sizeof(T)), data.name());
   std::vector<T> values(product(there));
-  check(H5Dread(data.id(), native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()),
-        data.name() + " cannot be read as numbers");
+  if (H5Dread(data.id(), native_type<T>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+    fail_read(data.id(), data.name() + " cannot be read as numbers");
+  }
   return values;
 }
 

@@ -70,6 +70,7 @@ struct DataSetInfo {
   Shape shape;                        ///< empty for a scalar
   std::string type;                   ///< "float16", "int32", "string", ...
   std::optional<FloatType> floating;  ///< none when the elements are anything else
+  bool is_link = false;  ///< into another file, which was not opened: all but the path is unknown
   /// "/train/embeddings [41599, 512] float16"
   std::string text() const;
 };
@@ -94,6 +95,9 @@ class DataSet {
   /// Copies rows [first, first + count) along the first dimension as the file holds them. `out` has room for
   /// them. \throws msae::IoError
   void read_raw(std::uint64_t first, std::uint64_t count, std::byte* out) const;
+
+  /// Whether next to none of its elements were ever written.
+  bool is_hollow() const;
 
   /// Writes rows [first, first + count). \throws msae::IoError
   template <class T>
@@ -122,7 +126,7 @@ class File {
 
   const std::string& name() const { return name_; }
 
-  /// Every data set in every group, in name order.
+  /// Every data set in every group, and every link into another file, in name order.
   std::vector<DataSetInfo> data_sets() const;
 
   /// \throws msae::IoError when `path` is a group or missing, listing the data sets that are there

@@ -92,6 +92,10 @@ std::unique_ptr<EmbeddingSource> open_hdf5(const std::filesystem::path& file_pat
   auto data = file.data_set(path.empty() ? only_candidate(file) : path);
   const auto no = objection(data.info());
   if (!no.empty()) throw IoError(data.name() + no);
+  if (data.is_hollow()) {
+    throw IoError(data.name() + " declares the shape " + hdf5::text(data.info().shape) +
+                  ", but next to none of its rows were ever written; write them, or shrink the data set");
+  }
   return std::make_unique<Hdf5Source>(std::move(file), std::move(data));
 }
 

@@ -63,6 +63,7 @@ void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<flo
 std::unique_ptr<EmbeddingSource> open(const std::string& data) {
   if (data.empty()) throw IoError("no file named; embeddings are named as in file.h5:/path");
   const auto [file, path] = split_name(data);
+  if (file.empty()) throw IoError(data + ": names no file; embeddings are named as in file.h5:/path");
   return open_hdf5(file, path);
 }
 

@@ -115,7 +115,7 @@ void SyntheticOptions::validate() const {
   check_count("depth", depth, 1, many);
   check_count("branching", branching, 1, many);
   if (depth > concepts) reject("depth", depth, "at most the number of concepts, " + std::to_string(concepts));
-  if (!(active > 0 && std::isfinite(active))) reject("active", active, "above 0");
+  if (!(active > 0 && std::isfinite(active))) reject("active", active, active > 0 ? "finite" : "above 0");
   if (!(zipf >= 0 && zipf <= 10)) reject("zipf", zipf, "between 0 and 10");
   check_share("parent_cosine", parent_cosine);
   check_share("mean_norm", mean_norm);

@@ -5,6 +5,7 @@
 
 #include "msae/core/error.h"
 #include "msae/train/engine.h"
+#include "train/saved_tensor.h"
 #include "train/step_loss.h"
 
 namespace msae::train {
@@ -76,20 +77,22 @@ class AutogradEngine final : public Engine {
   }
 
   void restore(const TensorMap& state) override {
-    const auto counters = entry(state, "engine.counters", {2});
+    const auto counters = saved_tensor(state, "engine.counters", torch::zeros({2}, torch::kInt64));
+    if (counters.lt(0).any().item<bool>()) throw IoError("engine.counters are negative");
     rows_seen_ = counters[0].item<std::int64_t>();
     steps_ = counters[1].item<std::int64_t>();
-    last_active_.copy_(entry(state, "engine.last_active", last_active_.sizes()));
-    sums_.copy_(entry(state, "engine.sums", sums_.sizes()));
+    last_active_.copy_(saved_tensor(state, "engine.last_active", last_active_));
+    sums_.copy_(saved_tensor(state, "engine.sums", sums_));
     if (steps_ == 0) return;
     for (const auto& parameter : model_.named_parameters()) {
       const auto& value = parameter.value();
       auto moments = std::make_unique<torch::optim::AdamWParamState>();
       moments->step(steps_);
-      moments->exp_avg(
-          entry(state, "adam." + parameter.key() + ".first", value.sizes()).to(value.options()).clone());
-      moments->exp_avg_sq(
-          entry(state, "adam." + parameter.key() + ".second", value.sizes()).to(value.options()).clone());
+      const auto moment = [&](const char* order) {
+        return saved_tensor(state, "adam." + parameter.key() + order, value).to(value.device()).clone();
+      };
+      moments->exp_avg(moment(".first"));
+      moments->exp_avg_sq(moment(".second"));
       optimizer_.state()[value.unsafeGetTensorImpl()] = std::move(moments);
     }
   }
@@ -102,14 +105,6 @@ class AutogradEngine final : public Engine {
         .betas({options.beta1, options.beta2})
         .eps(options.epsilon)
         .weight_decay(options.weight_decay);
-  }
-
-  static torch::Tensor entry(const TensorMap& state, const std::string& name, at::IntArrayRef shape) {
-    const auto found = state.find(name);
-    if (found == state.end() || found->second.sizes() != shape) {
-      throw IoError("saved state: " + name + " is missing or of another shape; it belongs to another run");
-    }
-    return found->second;
   }
 
   std::vector<torch::Tensor> parameters() const { return model_.parameters(); }

@@ -81,20 +81,25 @@ models::SparseAutoencoderOptions published_model(std::int64_t dim, std::int64_t 
           .encoder_norm = 0.1};
 }
 
-void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics, Scaling scaling) {
+void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics, Scaling scaling,
+                    const std::string& name) {
   const auto dim = static_cast<std::int64_t>(statistics.mean.size());
   if (dim != model.dim()) {
-    throw std::invalid_argument("data: rows have dimension " + std::to_string(dim) + " but the model's is " +
-                                std::to_string(model.dim()));
+    throw std::invalid_argument(name + ": rows have dimension " + std::to_string(dim) +
+                                " but the model's is " + std::to_string(model.dim()));
   }
   const double energy = statistics.mean_squared_deviation;
   if (scaling != Scaling::none && !(energy > 0)) {
-    throw Error("data: all rows are equal, so there is nothing to learn and no scale to give them");
+    throw Error(name + ": all rows are equal, so there is nothing to learn from them; name other data");
   }
   double scale = 1;
   if (scaling == Scaling::published) scale = std::sqrt(static_cast<double>(dim)) / energy;
   if (scaling == Scaling::unit_variance) scale = std::sqrt(static_cast<double>(dim) / energy);
-  if (!finite(scale)) throw Error("data: the rows differ too little to be scaled in float32");
+  if (scale < std::numeric_limits<float>::min()) {
+    throw Error(name + ": the rows differ too much to be scaled in float32; divide them first");
+  }
+  if (!finite(scale))
+    throw Error(name + ": the rows differ too little to be scaled in float32; multiply them first");
   model.set_statistics(torch::tensor(statistics.mean, torch::kFloat64), scale);
 }
 

@@ -136,6 +136,7 @@ std::optional<SavedState> RunFolder::load_state() const {
     throw IoError(path.string() + ": written by a newer version of msae; update msae to go on with this run");
   }
   SavedState state;
+  state.file = path;
   state.step = parse_number<std::int64_t>(metadata(file, "step", path), path);
   state.seconds = parse_number<double>(metadata(file, "seconds", path), path);
   state.fingerprint = metadata(file, "fingerprint", path);

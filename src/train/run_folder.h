@@ -14,6 +14,7 @@ namespace msae::train {
 
 /// Where a run stands, beside its tensors.
 struct SavedState {
+  std::filesystem::path file;  ///< where it was read, for messages
   std::int64_t step = 0;
   double seconds = 0;
   std::string fingerprint;  ///< of all that decides the numbers; a resumed run must have the same

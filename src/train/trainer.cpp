@@ -7,11 +7,13 @@
 
 #include "msae/core/error.h"
 #include "msae/core/log.h"
+#include "msae/core/memory.h"
 #include "msae/data/batch_loader.h"
 #include "msae/data/statistics.h"
 #include "train/fingerprint.h"
 #include "train/row_order.h"
 #include "train/run_folder.h"
+#include "train/saved_tensor.h"
 
 namespace msae::train {
 namespace {
@@ -28,6 +30,19 @@ data::LoaderOptions loader_options(const models::SparseAutoencoder& model, const
     loader.epoch_seed = published_epoch_seeds(model.options().seed, model.latents(), model.dim());
   }
   return loader;
+}
+
+// What training takes beyond the model, at the least: gradients, two moments, and a batch's pre-activations,
+// latents and their gradients. The CPU's memory alone can be asked for.
+void require_memory_to_train(const models::SparseAutoencoder& model, const TrainOptions& options) {
+  if (!model.decoder.device().is_cpu()) return;
+  const auto latents = static_cast<std::uint64_t>(model.latents());
+  const auto dictionary = saturating_product(latents, static_cast<std::uint64_t>(model.dim()));
+  const auto batch = saturating_product(latents, static_cast<std::uint64_t>(options.batch_size));
+  const auto bytes = model.decoder.element_size();
+  require_memory(std::max(saturating_product(dictionary, 6 * bytes), saturating_product(batch, 3 * bytes)),
+                 "training " + std::to_string(model.latents()) + " latents on batches of " +
+                     std::to_string(options.batch_size));
 }
 
 void copy_named(const torch::OrderedDict<std::string, torch::Tensor>& from, TensorMap& to) {
@@ -47,13 +62,16 @@ class Fit {
         run_(run),
         loader_(rows, loader_options(model, options_)) {
     per_epoch_ = loader_.batches_per_epoch();
-    steps_ = options_.steps > 0 ? options_.steps : options_.epochs * per_epoch_;
+    steps_ = all_steps();
     if (options_.dead_after == 0) options_.dead_after = rows.rows();
     log_every_ = run.log_every > 0 ? run.log_every : std::max<std::int64_t>(1, steps_ / 200);
     fingerprint_ = fingerprint(model, options_, rows, steps_);
     // First what can fail: a run that cannot start leaves no folder.
     RunFolder::check(run);
-    if (!RunFolder::has_state(run)) set_statistics(model, data::statistics(rows, reading), options_.scaling);
+    require_memory_to_train(model, options_);
+    if (!RunFolder::has_state(run)) {
+      set_statistics(model, data::statistics(rows, reading), options_.scaling, rows.name());
+    }
     if (!run.folder.empty()) folder_.emplace(run);
     engine_ = make_autograd_engine(model, options_);
     if (folder_ && run.resume) restore(folder_->load_state());
@@ -87,6 +105,14 @@ class Fit {
   }
 
  private:
+  std::int64_t all_steps() const {
+    if (options_.steps > 0) return options_.steps;
+    std::int64_t steps = 0;
+    if (!__builtin_mul_overflow(options_.epochs, per_epoch_, &steps)) return steps;
+    throw std::invalid_argument("epochs: " + std::to_string(options_.epochs) + " epochs of " +
+                                std::to_string(per_epoch_) + " steps are more than can be counted");
+  }
+
   void one_step() {
     auto batch = loader_.next();
     const auto rows = torch::from_blob(batch.values.data(), {batch.rows, model_.dim()}, torch::kFloat32)
@@ -99,8 +125,7 @@ class Fit {
     Progress progress;
     progress.metrics = engine_->take_metrics();
     if (!std::isfinite(progress.metrics.loss)) {
-      throw Error("training diverged: the loss is not finite at step " + std::to_string(step_) +
-                  "; try a smaller learning rate");
+      fail_diverged("loss is");
     }
     progress.step = step_;
     progress.steps = steps_;
@@ -120,6 +145,11 @@ class Fit {
     result.last = progress.metrics;
   }
 
+  [[noreturn]] void fail_diverged(const std::string& what_is) const {
+    throw Error("training diverged: the " + what_is + " not finite at step " + std::to_string(step_) +
+                "; try a smaller learning rate");
+  }
+
   std::int64_t rows_after(std::int64_t steps) const {
     return steps / per_epoch_ * rows_in_data_ +
            steps % per_epoch_ * std::min(options_.batch_size, rows_in_data_);
@@ -132,8 +162,12 @@ class Fit {
            (run_.save_every_seconds > 0 && seconds_since(last_saved_) >= run_.save_every_seconds);
   }
 
+  // A state that nobody can go on from does not replace one that is good.
   void save() {
-    SavedState state{step_, seconds(), fingerprint_, engine_->state()};
+    for (const auto& parameter : model_.parameters()) {
+      if (!parameter.isfinite().all().item<bool>()) fail_diverged("parameters are");
+    }
+    SavedState state{{}, step_, seconds(), fingerprint_, engine_->state()};
     copy_named(model_.named_parameters(), state.tensors);
     copy_named(model_.named_buffers(), state.tensors);
     folder_->save_state(state);
@@ -151,16 +185,21 @@ class Fit {
     const torch::NoGradGuard no_grad;
     const auto copy = [&](const torch::OrderedDict<std::string, torch::Tensor>& into) {
       for (const auto& item : into) {
-        const auto found = saved.tensors.find("model." + item.key());
-        if (found == saved.tensors.end() || found->second.sizes() != item.value().sizes()) {
-          throw IoError(run_.folder.string() + ": the saved state lacks a fitting '" + item.key() + "'");
-        }
-        item.value().copy_(found->second);
+        item.value().copy_(saved_tensor(saved.tensors, "model." + item.key(), item.value()));
       }
     };
-    copy(model_.named_parameters());
-    copy(model_.named_buffers());
-    engine_->restore(saved.tensors);
+    try {
+      if (saved.step > steps_) {
+        throw IoError("step " + std::to_string(saved.step) + " is beyond the run's " +
+                      std::to_string(steps_));
+      }
+      copy(model_.named_parameters());
+      copy(model_.named_buffers());
+      engine_->restore(saved.tensors);
+    } catch (const IoError& error) {
+      throw IoError(saved.file.string() + ": damaged, " + error.what() +
+                    "; the run cannot go on from it, begin one in a new folder");
+    }
     step_ = saved.step;
     seconds_before_ = saved.seconds;
     if (step_ < steps_) log::info("going on from step " + std::to_string(step_));

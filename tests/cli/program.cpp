@@ -130,6 +130,16 @@ Workplace::Workplace() {
   fs::copy(original(), folder_.path(), fs::copy_options::recursive);
 }
 
+Outcome Workplace::shell(const std::string& script) const {
+  const TempDir output;
+  ::setenv("MSAE", binary().c_str(), 1);
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  const auto call = "cd '" + path().string() + "' && { " + script + "; } >'" + (output / "out").string() +
+                    "' 2>'" + (output / "err").string() + "'";
+  const int status = std::system(call.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(output / "out"), contents(output / "err")};
+}
+
 std::vector<std::string> Workplace::names() const {
   std::vector<std::string> found;
   for (const auto& entry : fs::recursive_directory_iterator(path())) {

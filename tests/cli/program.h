@@ -62,6 +62,8 @@ class Workplace {
   Outcome run(const Arguments& arguments, std::size_t file_limit = 0) const {
     return test::run(path(), arguments, file_limit);
   }
+  /// A script of sh in which $MSAE is the program.
+  Outcome shell(const std::string& script) const;
   bool has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
   /// Names of everything in it, files in folders included.
   std::vector<std::string> names() const;

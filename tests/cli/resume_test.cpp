@@ -142,16 +142,5 @@ TEST(Resume, ANewFolderBeginsARunAndSaysSo) {
   EXPECT_TRUE(weights(here, "new") == weights(here, "run"));
 }
 
-TEST(Resume, TwoRunsDoNotWriteToOneFolder) {
-  const Workplace here;
-  Process first(here.path(), train("new", {"--steps", "100000"}));
-  while (first.running() && !here.has("new/metrics.csv")) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  EXPECT_THAT(here.run({"train", "--out", "new", "--resume"}),
-              FailsSaying({"new: another run is writing to this folder"}));
-  EXPECT_TRUE(first.running());
-}
-
 }  // namespace
 }  // namespace msae::test

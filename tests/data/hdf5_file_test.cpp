@@ -76,7 +76,30 @@ TEST(Hdf5File, FollowsALinkThatIsNamed) {
   }
   const auto file = File::open(folder / "a.h5");
   EXPECT_EQ(file.read<float>("/link"), (std::vector<float>{1, 2}));
-  EXPECT_THAT(error_of<IoError>([&] { file.data_set("/dangling"); }), HasSubstr("no data set /dangling"));
+  EXPECT_THAT(error_of<IoError>([&] { file.data_set("/dangling"); }),
+              HasSubstr("/dangling is a link to /nowhere, which is not there"));
+}
+
+TEST(Hdf5File, ListsLinksIntoOtherFilesUnopenedAndFollowsThem) {
+  const TempDir folder;
+  test::Hdf5File(folder / "other.h5").floats("/x", {2, 1}, {1, 2});
+  {
+    test::Hdf5File file(folder / "a.h5");
+    file.group("/group");
+    H5Lcreate_external("other.h5", "/x", file.id(), "/group/there", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_external("gone.h5", "/x", file.id(), "/group/gone", H5P_DEFAULT, H5P_DEFAULT);
+    H5Lcreate_soft("/group/gone", file.id(), "/far", H5P_DEFAULT, H5P_DEFAULT);
+  }
+  const auto file = File::open(folder / "a.h5");
+  std::vector<std::string> there;
+  for (const auto& info : file.data_sets()) there.push_back(info.text());
+  EXPECT_THAT(there, ElementsAre("/group/gone link to /x in gone.h5", "/group/there link to /x in other.h5"));
+  EXPECT_EQ(file.read<float>("/group/there"), (std::vector<float>{1, 2}));
+  EXPECT_THAT(error_of<IoError>([&] { file.data_set("/group/gone"); }),
+              HasSubstr("/group/gone is a link to /x in gone.h5, which cannot be opened"));
+  EXPECT_THAT(error_of<IoError>([&] { file.data_set("/group/gone/deeper"); }),
+              HasSubstr("/group/gone is a link to /x in gone.h5"));
+  EXPECT_THAT(error_of<IoError>([&] { file.data_set("/far"); }), HasSubstr("/far is a link to /group/gone"));
 }
 
 TEST(Hdf5File, ReadsStringsOfFixedLength) {

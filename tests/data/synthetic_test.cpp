@@ -175,6 +175,7 @@ TEST(SyntheticOptions, RefusesNonsenseByFieldAndValue) {
   EXPECT_EQ(refusal({.concepts = 2, .depth = 3}), "depth is 3; it must be at most the number of concepts, 2");
   EXPECT_EQ(refusal({.branching = 0}), "branching is 0; it must be at least 1");
   EXPECT_EQ(refusal({.active = 0}), "active is 0; it must be above 0");
+  EXPECT_EQ(refusal({.active = INFINITY}), "active is inf; it must be finite");
   EXPECT_EQ(refusal({.zipf = -1}), "zipf is -1; it must be between 0 and 10");
   EXPECT_EQ(refusal({.parent_cosine = 1}), "parent_cosine is 1; it must be at least 0 and below 1");
   EXPECT_EQ(refusal({.mean_norm = 1.5}), "mean_norm is 1.5; it must be at least 0 and below 1");

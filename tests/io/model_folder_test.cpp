@@ -180,6 +180,18 @@ TEST(ModelFolder, AFullDiskLeavesTheOldModelWhole) {
   expect_same_model(*load(folder.path()), old, 1e-6);
 }
 
+TEST(ModelFolder, ReplacesALinkAndLeavesWhatItLeadsTo) {
+  const TempDir folder;
+  files::write_file(folder / "precious", "mine");
+  std::filesystem::create_directory(folder / "model");
+  for (const auto* file : {"cfg.json", "sae_weights.safetensors"}) {
+    std::filesystem::create_symlink(folder / "precious", folder / "model" / file);
+  }
+  save(random_model(models::Relu{}), folder / "model");
+  EXPECT_EQ(files::read_text(folder / "precious", 100), "mine");
+  EXPECT_NO_THROW(load(folder / "model"));
+}
+
 TEST(ModelFolder, SaysWhyItCannotBeSaved) {
   const TempDir folder;
   files::write_file(folder / "file", "");

@@ -14,6 +14,28 @@ namespace msae::test {
 struct Storage {
   std::vector<hsize_t> chunk = {};  ///< empty: contiguous
   bool gzip = false;
+  H5Z_filter_t filter = 0;  ///< one more, see ForeignFilter
+};
+
+/// A filter that exists while this lives, and changes nothing: elements written with it need a filter which
+/// nobody else has.
+class ForeignFilter {
+ public:
+  static constexpr H5Z_filter_t number = 32000;
+
+  ForeignFilter() {
+    const H5Z_class2_t filter{H5Z_CLASS_T_VERS, number, 1, 1, "lzf", nullptr, nullptr, unchanged};
+    H5Zregister(&filter);
+  }
+  ForeignFilter(const ForeignFilter&) = delete;
+  ForeignFilter& operator=(const ForeignFilter&) = delete;
+  ~ForeignFilter() { H5Zunregister(number); }
+
+ private:
+  static std::size_t unchanged(unsigned, std::size_t, const unsigned*, std::size_t bytes, std::size_t*,
+                               void**) {
+    return bytes;
+  }
 };
 
 /// An IEEE floating-point type of 2, 4 or 8 bytes. HDF5 1.10 has none of 2: h5py makes it like this.
@@ -50,6 +72,7 @@ class Hdf5File {
     if (!storage.chunk.empty())
       H5Pset_chunk(layout, static_cast<int>(storage.chunk.size()), storage.chunk.data());
     if (storage.gzip) H5Pset_deflate(layout, 6);
+    if (storage.filter != 0) H5Pset_filter(layout, storage.filter, H5Z_FLAG_MANDATORY, 0, nullptr);
     const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
     const hid_t data = H5Dcreate2(file_, path.c_str(), type, space, with_groups(), layout, H5P_DEFAULT);
     if (bytes != nullptr) H5Dwrite(data, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes);

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "msae/core/error.h"
+#include "support/error_of.h"
 #include "support/tensors.h"
 
 namespace msae::train {
@@ -130,6 +131,16 @@ TEST(SetStatistics, RefusesOtherDimensionsAndConstantData) {
   EXPECT_THROW(set_statistics(model, {.rows = 1, .mean = {1, 2, 3, 4}, .mean_squared_deviation = 0},
                               Scaling::unit_variance),
                Error);
+  const auto refusal = [&](double energy, Scaling scaling) {
+    return test::error_of<Error>([&] {
+      set_statistics(model, {.rows = 1, .mean = {1, 2, 3, 4}, .mean_squared_deviation = energy}, scaling,
+                     "a.h5:/x");
+    });
+  };
+  EXPECT_THAT(refusal(0, Scaling::unit_variance), testing::HasSubstr("a.h5:/x: all rows are equal"));
+  EXPECT_THAT(refusal(1e-80, Scaling::unit_variance),
+              testing::HasSubstr("a.h5:/x: the rows differ too little"));
+  EXPECT_THAT(refusal(1e60, Scaling::published), testing::HasSubstr("a.h5:/x: the rows differ too much"));
 }
 
 }  // namespace

@@ -7,11 +7,11 @@
 #include <fstream>
 
 #include "msae/core/error.h"
-#include "msae/data/synthetic.h"
 #include "msae/io/model_folder.h"
 #include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tensors.h"
+#include "train/small_run.h"
 
 namespace msae::train {
 namespace {
@@ -19,18 +19,6 @@ namespace {
 using test::error_of;
 using testing::HasSubstr;
 using testing::StartsWith;
-
-data::SyntheticHierarchy make_data(std::int64_t rows = 150) {
-  return data::SyntheticHierarchy({.rows = rows, .dim = 12, .concepts = 20, .active = 3});
-}
-
-models::SparseAutoencoder make_model(models::Activation activation = models::Matryoshka{{2, 8, 32}}) {
-  return models::SparseAutoencoder({.dim = 12, .latents = 32, .activation = std::move(activation)});
-}
-
-TrainOptions brief() {
-  return {.batch_size = 40, .epochs = 5};
-}
 
 void expect_equal(const models::SparseAutoencoder& a, const models::SparseAutoencoder& b) {
   EXPECT_TRUE(torch::equal(a.encoder, b.encoder));

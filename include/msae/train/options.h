@@ -88,10 +88,11 @@ MSAE_EXPORT models::SparseAutoencoderOptions published_model(std::int64_t dim, s
 /// \param model      whose buffers are set
 /// \param statistics of the training data
 /// \param scaling    what the scale is made from
+/// \param name       of the data, for messages
 /// \throws std::invalid_argument on another dimension
 /// \throws msae::Error when all rows are equal, or as good as equal, so that there is no scale
 MSAE_EXPORT void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics,
-                                Scaling scaling);
+                                Scaling scaling, const std::string& name = "data");
 
 /// The learning rate of a step.
 /// \param options         validated

@@ -1,0 +1,74 @@
+#include "data/hdf5_trouble.h"
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "core/printable.h"
+#include "data/hdf5_file.h"
+
+namespace msae::data::hdf5 {
+namespace {
+
+bool opens(hid_t file, const std::string& path) {
+  return static_cast<bool>(Handle{H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose});
+}
+
+// Of the link that stands last in `path`; empty when that is no link, or leads somewhere.
+std::string trouble_of_link(hid_t file, const std::string& path) {
+  H5L_info_t link{};
+  if (H5Lget_info(file, path.c_str(), &link, H5P_DEFAULT) < 0) return {};
+  if ((link.type != H5L_TYPE_SOFT && link.type != H5L_TYPE_EXTERNAL) || opens(file, path)) return {};
+  return path + " is a link to " + link_target(file, path, link.type) + ", which " +
+         (link.type == H5L_TYPE_SOFT ? "is not there" : "cannot be opened");
+}
+
+}  // namespace
+
+std::string link_target(hid_t file, const std::string& path, H5L_type_t type) {
+  H5L_info_t link{};
+  if (H5Lget_info(file, path.c_str(), &link, H5P_DEFAULT) < 0) return "somewhere";
+  std::vector<char> value(link.u.val_size + 1, '\0');
+  if (H5Lget_val(file, path.c_str(), value.data(), link.u.val_size, H5P_DEFAULT) < 0) return "somewhere";
+  if (type == H5L_TYPE_SOFT) return printable(value.data());
+  const char* other = nullptr;
+  const char* object = nullptr;
+  if (H5Lunpack_elink_val(value.data(), link.u.val_size, nullptr, &other, &object) < 0) return "somewhere";
+  return printable(std::string(object) + " in " + other);
+}
+
+std::string broken_link(hid_t file, const std::string& path) {
+  for (std::size_t end = path.find('/', 1); true; end = path.find('/', end + 1)) {
+    auto trouble = trouble_of_link(file, path.substr(0, end));
+    if (!trouble.empty() || end == std::string::npos) return trouble;
+  }
+}
+
+std::string missing_filter(hid_t data_set) {
+  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
+  const int count = H5Pget_nfilters(layout.get());
+  for (int i = 0; i < count; ++i) {
+    unsigned flags = 0;
+    std::size_t values = 0;
+    std::array<char, 64> name{};
+    const auto id = H5Pget_filter2(layout.get(), static_cast<unsigned>(i), &flags, &values, nullptr,
+                                   name.size() - 1, name.data(), nullptr);
+    if (id < 0 || H5Zfilter_avail(id) > 0) continue;
+    const std::string words = printable(name.data());
+    return "filter " + std::to_string(id) + (words.empty() ? "" : " (" + words + ")");
+  }
+  return {};
+}
+
+bool is_hollow(hid_t data_set) {
+  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
+  if (H5Pget_layout(layout.get()) == H5D_VIRTUAL) return false;  // its elements lie in other files
+  const Handle space{H5Dget_space(data_set), H5Sclose};
+  const Handle type{H5Dget_type(data_set), H5Tclose};
+  constexpr std::uint64_t ratio = 4096;
+  const auto elements = static_cast<std::uint64_t>(H5Sget_simple_extent_npoints(space.get()));
+  return elements / ratio * H5Tget_size(type.get()) > H5Dget_storage_size(data_set) ||
+         (elements > 0 && H5Dget_storage_size(data_set) == 0);
+}
+
+}  // namespace msae::data::hdf5

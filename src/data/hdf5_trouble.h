@@ -1,0 +1,25 @@
+/// \file
+/// What HDF5 itself says obscurely: why an object is not there, and why its elements cannot be read.
+#pragma once
+
+#include <hdf5.h>
+
+#include <string>
+
+namespace msae::data::hdf5 {
+
+/// "/x in other.h5" for an external link, "/x" for a soft one; `path` must be one of the two.
+std::string link_target(hid_t file, const std::string& path, H5L_type_t type);
+
+/// "/a is a link to /x in other.h5, which is not there" for the first link on the way to `path` that leads
+/// nowhere; empty where there is none.
+std::string broken_link(hid_t file, const std::string& path);
+
+/// "filter 32000 (lzf)" for the first filter of a data set that this HDF5 lacks; empty where it has them all.
+std::string missing_filter(hid_t data_set);
+
+/// Whether so little is stored that next to none of the declared elements were ever written. Compression
+/// reaches about a thousandth.
+bool is_hollow(hid_t data_set);
+
+}  // namespace msae::data::hdf5

@@ -1,0 +1,96 @@
+// Files that HDF5 has trouble with, or has none with and we do.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <fstream>
+
+#include "msae/core/error.h"
+#include "msae/data/source.h"
+#include "support/error_of.h"
+#include "support/hdf5_files.h"
+#include "support/temp_dir.h"
+
+namespace msae::data {
+namespace {
+
+using test::error_of;
+using test::Hdf5File;
+using test::TempDir;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::vector<float> read_all(EmbeddingSource& source) {
+  std::vector<float> values(static_cast<std::size_t>(source.rows() * source.dim()));
+  source.read(0, source.rows(), values);
+  return values;
+}
+
+std::string refusal(const std::string& data) {
+  return error_of<IoError>([&] { open(data); });
+}
+
+TEST(Hdf5Trouble, ComeBeforeRowsThatWereNeverWrittenAreRead) {
+  const TempDir folder;
+  const auto file = folder / "a.h5";
+  {
+    Hdf5File declared(file);
+    declared.data_set("/x", H5T_NATIVE_FLOAT, {1ull << 40, 512}, nullptr, {{64, 512}});
+    declared.data_set("/short", H5T_NATIVE_FLOAT, {10, 2}, nullptr);
+    declared.floats("/zeros", {100'000, 16}, std::vector<float>(1'600'000), {{1000, 16}, true});
+  }
+  EXPECT_THAT(refusal(file.string() + ":/x"),
+              HasSubstr("a.h5:/x declares the shape [1099511627776, 512], but next to none of its rows"));
+  EXPECT_THAT(refusal(file.string() + ":/short"), HasSubstr("a.h5:/short declares the shape [10, 2]"));
+  EXPECT_EQ(open(file.string() + ":/zeros")->rows(), 100'000);  // as dense as compression gets
+}
+
+TEST(Hdf5Trouble, NameTheFilterThatIsMissing) {
+  const TempDir folder;
+  const auto file = folder / "a.h5";
+  {
+    const test::ForeignFilter filter;
+    Hdf5File(file).floats("/x", {4, 2}, {1, 2, 3, 4, 5, 6, 7, 8}, {{2, 2}, true, filter.number});
+    EXPECT_EQ(read_all(*open(file.string())), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+  }
+  const auto source = open(file.string());
+  EXPECT_THAT(error_of<IoError>([&] { read_all(*source); }),
+              AllOf(HasSubstr("a.h5:/x: rows from 0 on cannot be read"), HasSubstr("filter 32000 (lzf)"),
+                    HasSubstr("HDF5_PLUGIN_PATH"), HasSubstr("h5repack")));
+}
+
+TEST(Hdf5Trouble, NameNoFileWhereDataBeginsWithAColon) {
+  EXPECT_THAT(refusal(":/x"), HasSubstr(":/x: names no file; embeddings are named as in file.h5:/path"));
+}
+
+TEST(Hdf5Trouble, OfACutFileNameIt) {
+  const TempDir folder;
+  const auto file = folder / "a.h5";
+  Hdf5File(file).floats("/x", {1000, 4}, std::vector<float>(4000, 0.5f));
+  for (auto size = std::filesystem::file_size(file) - 1; size > 0; size /= 3) {
+    std::filesystem::resize_file(file, size);
+    EXPECT_THAT(refusal(file.string() + ":/x"), StartsWith(file.string() + " ")) << size;
+  }
+}
+
+TEST(Hdf5Trouble, NameWhatIsNoRegularFile) {
+  const TempDir folder;
+  const auto pipe = (folder / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);  // to open it would be to wait for a writer
+  EXPECT_EQ(refusal(pipe), pipe + " is no regular file");
+  EXPECT_EQ(refusal("/dev/zero:/x"), "/dev/zero is no regular file");
+  std::ofstream(folder / "empty.h5").flush();
+  EXPECT_THAT(refusal((folder / "empty.h5").string()), HasSubstr("empty.h5 is not an HDF5 file"));
+}
+
+TEST(Hdf5Trouble, GivesASingleColumn) {
+  const TempDir folder;
+  Hdf5File(folder / "a.h5").floats("/x", {3, 1}, {1, 2, 3});
+  const auto source = open((folder / "a.h5").string());
+  EXPECT_EQ(source->dim(), 1);
+  EXPECT_EQ(read_all(*source), (std::vector<float>{1, 2, 3}));
+}
+
+}  // namespace
+}  // namespace msae::data

@@ -1,0 +1,21 @@
+// A run that takes no time: rows [150, 12], a model of 32 latents, 20 steps.
+#pragma once
+
+#include "msae/data/synthetic.h"
+#include "msae/train/trainer.h"
+
+namespace msae::train {
+
+inline data::SyntheticHierarchy make_data(std::int64_t rows = 150) {
+  return data::SyntheticHierarchy({.rows = rows, .dim = 12, .concepts = 20, .active = 3});
+}
+
+inline models::SparseAutoencoder make_model(models::Activation activation = models::Matryoshka{{2, 8, 32}}) {
+  return models::SparseAutoencoder({.dim = 12, .latents = 32, .activation = std::move(activation)});
+}
+
+inline TrainOptions brief() {
+  return {.batch_size = 40, .epochs = 5};
+}
+
+}  // namespace msae::train
