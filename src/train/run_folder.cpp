@@ -4,8 +4,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <iomanip>
 #include <sstream>
+#include <system_error>
 
 #include "core/atomic_file.h"
 #include "io/safetensors.h"
@@ -25,6 +27,9 @@ constexpr const char* metrics_header = "step,epoch,rows_seen,lr,loss,fvu,active,
 fs::path state_file(const fs::path& folder) {
   return folder / "state" / "state.safetensors";
 }
+fs::path lock_file(const fs::path& folder) {
+  return folder / "state" / "lock";
+}
 fs::path metrics_file(const fs::path& folder) {
   return folder / "metrics.csv";
 }
@@ -33,6 +38,16 @@ std::string full_digits(double value) {
   std::ostringstream text;
   text << std::setprecision(17) << value;
   return text.str();
+}
+
+bool is_locked(const fs::path& folder) {
+  const files::Descriptor lock(::open(lock_file(folder).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  return lock.open() && ::flock(lock.number(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+[[noreturn]] void fail_in_use(const fs::path& folder) {
+  throw IoError(folder.string() +
+                ": another run is writing to this folder; name another one, or wait for it");
 }
 
 // Whether a file is there with more in it than the header of metrics.csv.
@@ -93,6 +108,7 @@ void RunFolder::check(const RunOptions& options) {
     throw IoError(folder.string() + ": is a file; name a folder for the run");
   }
   if (has_state(options) || !holds_something(folder)) return;
+  if (is_locked(folder)) fail_in_use(folder);  // what a run holds before its first save says little
   throw IoError(folder.string() +
                 (options.resume
                      ? ": holds no saved state to go on from; name a new folder"
@@ -104,17 +120,16 @@ void RunFolder::create() {
   const auto& folder = options_.folder;
   std::error_code error;
   fs::create_directories(folder / "state", error);
-  if (error || ::access(folder.c_str(), W_OK) != 0) {
-    throw IoError(folder.string() + ": cannot be written" + (error ? " (" + error.message() + ")" : ""));
-  }
+  if (!error && ::access(folder.c_str(), W_OK) != 0) error = {errno, std::generic_category()};
+  if (error) throw IoError(folder.string() + ": cannot be written (" + error.message() + ")");
 }
 
 void RunFolder::lock() {
-  const auto path = options_.folder / "state" / "lock";
+  const auto path = lock_file(options_.folder);
   lock_ = files::Descriptor(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
   if (!lock_.open()) throw IoError(path.string() + ": cannot be written");
   if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
-    throw IoError(options_.folder.string() + ": another run is writing to this folder");
+    fail_in_use(options_.folder);
   }
 }
 

@@ -1,14 +1,20 @@
 // What Trainer says about data, options and saved states that it cannot train on.
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <filesystem>
 #include <functional>
 #include <limits>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
 #include "support/error_of.h"
+#include "support/files.h"
 #include "support/temp_dir.h"
 #include "train/small_run.h"
 
@@ -76,6 +82,56 @@ TEST(Trainer, SavesNoStateThatNobodyCanGoOnFrom) {
   for (const auto& [name, tensor] : io::load_tensors(state).tensors) {
     EXPECT_TRUE(name.rfind("model.", 0) != 0 || tensor.isfinite().all().item<bool>()) << name;
   }
+}
+
+// Rows that no memory has room for the order of: what a file of views into other files may declare.
+class Endless final : public data::EmbeddingSource {
+ public:
+  std::int64_t rows() const override { return std::int64_t{1} << 50; }
+  std::int64_t dim() const override { return 12; }
+  std::string name() const override { return "endless"; }
+
+ private:
+  void read_rows(std::int64_t, std::int64_t, std::span<float> out) override {
+    std::fill(out.begin(), out.end(), 1.0f);
+  }
+};
+
+TEST(Trainer, AsksForMemoryBeforeItReadsTheData) {
+  Endless data;
+  auto model = make_model();
+  const test::TempDir folder;
+  const auto fit = [&](models::SparseAutoencoder& of, data::EmbeddingSource& rows, std::int64_t batch) {
+    return error_of<Error>([&] { Trainer(of, {.batch_size = batch}).fit(rows, {.folder = folder / "run"}); });
+  };
+  EXPECT_THAT(fit(model, data, 40), StartsWith("an order of 1125899906842624 rows needs 9.0 PB of memory"));
+  models::SparseAutoencoder wide({.dim = 1, .latents = 1'000'000, .activation = models::Relu{}});
+  const auto many = data::in_memory(std::vector<float>(1'000'000), 1, "many");
+  EXPECT_THAT(fit(wide, *many, 1'000'000),
+              StartsWith("training 1000000 latents on batches of 1000000 needs"));
+  EXPECT_FALSE(std::filesystem::exists(folder / "run"));
+}
+
+TEST(Trainer, OnAFullDiskLeavesTheOldStateWhole) {
+  auto data = make_data();
+  auto model = make_model();
+  const test::TempDir folder;
+  std::atomic<bool> stop{false};
+  Trainer first(model, brief());
+  first.stop_when(&stop);
+  first.on_progress([&](const Progress& p) { stop = p.step == 7; });
+  first.fit(data, {.folder = folder / "run"});
+  const auto before = io::load_tensors(folder / "run" / "state" / "state.safetensors");
+  const RunOptions resume{.folder = folder / "run", .resume = true};
+  {
+    const test::FileLimit limit(3000);
+    EXPECT_THAT(error_of<IoError>([&] { Trainer(model, brief()).fit(data, resume); }),
+                HasSubstr("state.safetensors: cannot be written: File too large"));
+  }
+  const auto after = io::load_tensors(folder / "run" / "state" / "state.safetensors");
+  EXPECT_EQ(after.metadata, before.metadata);
+  EXPECT_TRUE(torch::equal(after.tensors.at("model.decoder"), before.tensors.at("model.decoder")));
+  EXPECT_TRUE(Trainer(model, brief()).fit(data, resume).finished);
 }
 
 // A state that was tampered with is refused by what is wrong with it, and stays as it is.
