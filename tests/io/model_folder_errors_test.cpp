@@ -1,6 +1,7 @@
 // What load() says about folders that hold no model, or a damaged one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <functional>
@@ -73,6 +74,14 @@ TEST_F(DamagedFolder, FilesAreMissing) {
   expect_refused("sae_weights.safetensors: cannot be opened: No such file or directory");
   std::filesystem::remove(config_path());
   expect_refused("is not a model folder, as it holds no cfg.json");
+}
+
+TEST_F(DamagedFolder, FilesAreNamedPipes) {  // to open one would be to wait for a writer
+  for (const auto& path : {weights_path(), config_path()}) {
+    std::filesystem::remove(path);
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    expect_refused(path.filename().string() + ": is not a regular file");
+  }
 }
 
 TEST_F(DamagedFolder, ConfigIsNoConfig) {
