@@ -13,6 +13,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "cli/numbers.h"
+#include "cli/options_file.h"
 #include "core/atomic_file.h"
 #include "msae/core/error.h"
 #include "msae/core/log.h"
@@ -22,14 +24,6 @@ namespace {
 
 std::atomic<bool> interrupt_flag{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
-
-// As CLI11 wants a check: empty, or what is wrong.
-std::string whole_number(const std::string& text) {
-  std::uint64_t value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size()) return {};
-  return "must be a whole number from 0 to 18446744073709551615, not " + text;
-}
 
 extern "C" void on_interrupt(int signal_number) {
   interrupt_flag = true;
@@ -54,7 +48,8 @@ std::vector<Number> parse_list(const std::string& text, const std::string& optio
   }
 }
 
-// Data, weights and options are never results; a model's cfg.json is the one JSON that is not.
+// Asked before the work whose result would be lost, and as it is written, when the work may have made the
+// file. Data, weights and options are never results; a model's cfg.json is the one JSON that is not.
 bool is_ours_to_replace(const std::filesystem::path& file) {
   std::error_code ignored;
   if (!std::filesystem::is_regular_file(file, ignored) || std::filesystem::is_empty(file, ignored))
@@ -63,7 +58,11 @@ bool is_ours_to_replace(const std::filesystem::path& file) {
   return (first == '{' || first == '[') && file.filename() != "cfg.json";
 }
 
-// Before the work whose result would be lost.
+void refuse_what_is_not_ours(const std::string& file) {
+  if (is_ours_to_replace(file)) return;
+  throw IoError("--json: " + file + " holds something else than results; name another file");
+}
+
 void check_json_target(const std::string& file, const std::string& folder_to_come) {
   namespace fs = std::filesystem;
   if (file.empty() || file == "-") return;
@@ -78,20 +77,17 @@ void check_json_target(const std::string& file, const std::string& folder_to_com
     reason = "there is no folder " + fs::path(file).parent_path().string();
   } else if (fs::is_directory(file, error)) {
     reason = "a folder of that name is there";
-  } else if (!is_ours_to_replace(file)) {
-    reason = "it holds something else than results";
   } else if (::access(folder.c_str(), W_OK) != 0) {
     reason = std::generic_category().message(errno);
   }
   if (!reason.empty()) throw IoError("--json: " + file + " cannot be written: " + reason);
+  refuse_what_is_not_ours(file);
 }
 
 // A device or pipe, /dev/stdout say, cannot be written beside and renamed.
 void write_text(const std::string& file, const std::string& text) {
   std::error_code error;
-  if (!is_ours_to_replace(file)) {
-    throw IoError("--json: " + file + " holds something else than results; name another file");
-  }
+  refuse_what_is_not_ours(file);
   if (!std::filesystem::exists(file, error) || std::filesystem::is_regular_file(file, error)) {
     files::write_file(file, text);
   } else if (!(std::ofstream(file) << text << std::flush)) {
@@ -102,31 +98,38 @@ void write_text(const std::string& file, const std::string& text) {
 }  // namespace
 
 void add_common(CLI::App& command, Common& common) {
+  const std::string group = "General";
+  add_config(command);
+  command.get_option("--config")->group(group);
   command
       .add_option("--json", common.json,
                   "Write the results as JSON to FILE ('-': to stdout, instead of the table)")
       ->type_name("FILE")
-      ->configurable(false);
-  command.add_flag("--quiet", common.quiet, "No progress and no remarks on stderr")->configurable(false);
+      ->configurable(false)
+      ->group(group);
+  auto* quiet = command.add_flag("--quiet", common.quiet, "No progress and no remarks on stderr")
+                    ->configurable(false)
+                    ->group(group);
   command.add_flag("--verbose", common.verbose, "More remarks on stderr")
       ->configurable(false)
-      ->excludes("--quiet");
-  command.add_option("--threads", common.threads, "Threads to compute with (default: one per core)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 4096));
+      ->excludes(quiet)
+      ->group(group);
+  add_whole(command, "--threads", common.threads, "Threads to compute with [one per core]", 1, 4096)
+      ->group(group);
 }
 
 void add_device(CLI::App& command, Common& common) {
   command.add_option("--device", common.device, "auto (a GPU when there is one), cpu, cuda or cuda:N")
       ->type_name("NAME")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group("General");
 }
 
 void add_seed(CLI::App& command, Common& common, const std::string& of_what) {
-  command.add_option("--seed", common.seed, "Seed of " + of_what)
-      ->type_name("N")
-      ->check(whole_number)
-      ->capture_default_str();
+  add_whole(command, "--seed", common.seed, "Seed of " + of_what, 0,
+            std::numeric_limits<std::uint64_t>::max())
+      ->capture_default_str()
+      ->group("General");
 }
 
 void apply(const Common& common, const std::string& folder_to_come) {

@@ -50,5 +50,6 @@ void add_encode(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_info(CLI::App& program);
 void add_synth(CLI::App& program);
+void add_completion(CLI::App& program);
 
 }  // namespace msae::cli

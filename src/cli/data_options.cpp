@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/numbers.h"
 #include "core/printable.h"
 #include "msae/core/error.h"
 
@@ -10,11 +11,11 @@ namespace msae::cli {
 void add_row_options(CLI::App& command, data::ReadOptions& options) {
   command.add_flag("--unit-rows", options.unit_rows, "Divide every row by its norm (a zero row stays zero)");
   command.add_flag("--skip-bad-rows", options.skip_bad_rows,
-                   "Leave out rows with NaN or Inf, and count them (default: an error)");
+                   "Leave out rows with NaN or Inf, and count them [an error]");
 }
 
 void add_holdout(CLI::App& command, data::ReadOptions& options, const std::string& what_for) {
-  command.add_option("--holdout", options.holdout, what_for)->type_name("SHARE");
+  add_real(command, "--holdout", options.holdout, what_for)->type_name("SHARE");
 }
 
 std::function<void(double)> reading(ProgressBar& bar, const std::string& name) {

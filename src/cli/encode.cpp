@@ -6,6 +6,7 @@
 
 #include "cli/command.h"
 #include "cli/data_options.h"
+#include "cli/numbers.h"
 #include "cli/table.h"
 #include "core/atomic_file.h"
 #include "data/name.h"
@@ -129,9 +130,9 @@ void add_encode(CLI::App& program) {
       ->type_name("DATA")
       ->required();
   command.add_option("--out", a.out, "HDF5 file to write")->type_name("FILE")->required();
-  auto* k = command.add_option("--k", a.k, "Keep the k largest positive latents (default: as trained)");
+  auto* k = add_whole(command, "--k", a.k, "Keep the k largest positive latents [as trained]");
   auto* level =
-      command.add_option("--level", a.level, "Keep those of a matryoshka level, counted from 1")->excludes(k);
+      add_whole(command, "--level", a.level, "Keep those of a matryoshka level, counted from 1")->excludes(k);
   command.add_flag("--all", a.all, "Keep every positive latent")->excludes(k)->excludes(level);
   command
       .add_option("--labels", a.labels,
@@ -142,8 +143,8 @@ void add_encode(CLI::App& program) {
   add_holdout(command, a.read,
               "Encode only the share of the rows that 'train --holdout' holds out, e.g. 0.1");
   command.add_flag("--force", a.force, "Replace an existing file");
-  command.add_option("--batch-size", a.options.batch_size, "Rows at a time")
-      ->type_name("N")
+  add_whole(command, "--batch-size", a.options.batch_size,
+            "Rows at a time: a matter of memory, not of results")
       ->capture_default_str();
   add_device(command, a.common);
   add_common(command, a.common);

@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/data_options.h"
+#include "cli/numbers.h"
 #include "cli/report.h"
 #include "msae/core/device.h"
 #include "msae/data/synthetic.h"
@@ -59,10 +60,10 @@ void run(Arguments& arguments) {
 }  // namespace
 
 void add_eval(CLI::App& program) {
-  auto& command = *program.add_subcommand("eval", "Where a model stands between sparsity and reconstruction");
+  auto& command = *program.add_subcommand("eval", "Measure sparsity and reconstruction of models");
   auto arguments = std::make_shared<Arguments>();
   auto& a = *arguments;
-  command.add_option("RUN", a.runs, "Folders of trained models")->required();
+  command.add_option("RUN", a.runs, "Folders of trained models")->type_name("FOLDER")->required();
   command.add_option("--data", a.data, "Embeddings to evaluate on (see 'msae --help')")
       ->type_name("DATA")
       ->required();
@@ -73,11 +74,11 @@ void add_eval(CLI::App& program) {
       .add_option("--truth", a.truth,
                   "A file of 'msae synth': report how many of its true concepts were found")
       ->type_name("FILE");
-  command.add_flag(
-      "--centred", a.options.centred,
-      "Take cosine, NMAE and FVU/row after subtracting the model's mean (default: of the original rows)");
-  command.add_option("--batch-size", a.options.batch_size, "Rows at a time")
-      ->type_name("N")
+  command.add_flag("--centred", a.options.centred,
+                   "Take cosine, NMAE and FVU/row after subtracting the model's mean\n"
+                   "[of the original rows]");
+  add_whole(command, "--batch-size", a.options.batch_size,
+            "Rows at a time: a matter of memory, not of results")
       ->capture_default_str();
   add_row_options(command, a.read);
   add_holdout(command, a.read, "Evaluate on the share of the rows that 'train --holdout' held out, e.g. 0.1");
@@ -92,7 +93,9 @@ void add_eval(CLI::App& program) {
       "squared deviations from the data's mean; FVU/row: the published variant, a mean of per-row ratios; "
       "dead: share of\n"
       "latents that no row activates.\n"
-      "Example: msae eval run --data clip.h5:/test --k 8,32,128 --json points.json");
+      "Examples:\n"
+      "  msae eval run --data clip.h5:/test\n"
+      "  msae eval run other --data clip.h5:/test --k 8,32,128 --json points.json");
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -133,13 +133,16 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_info(CLI::App& program) {
-  auto& command = *program.add_subcommand("info", "What a data file, a data set or a model folder holds");
+  auto& command =
+      *program.add_subcommand("info", "Tell what a data file, a data set or a model folder holds");
   auto arguments = std::make_shared<Arguments>();
   command.add_option("PATH", arguments->path, "A data file, DATA (file.h5:/path) or the folder of a run")
+      ->type_name("")
       ->required();
   add_row_options(command, arguments->read);
   add_common(command, arguments->common);
   command.footer(
+      "Reads all rows of a data set that is named, and only the list of a file's.\n"
       "root_mean_square_norm: of the rows, 1 where all are normalised; norm_of_mean: of the mean row;\n"
       "mean_squared_deviation: mean over rows of the squared distance to the mean row.\n"
       "Examples:\n  msae info clip.h5\n  msae info clip.h5:/train\n  msae info run");

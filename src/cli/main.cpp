@@ -9,17 +9,20 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "cli/about.h"
 #include "cli/command.h"
+#include "cli/options_file.h"
+#include "cli/usage.h"
 #include "core/printable.h"
-#include "msae/core/version.h"
 
 namespace {
+
+using msae::cli::OptionsFile;
 
 constexpr int failure = 1;
 constexpr int wrong_usage = 2;
@@ -69,60 +72,6 @@ void wait_without_spinning(int count, char** values) {
   ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
 }
 
-// RUN of `msae train --out RUN --resume`, which takes everything else from the run's own options.toml; empty
-// for any other call.
-std::string resumed_run(const std::vector<std::string>& arguments) {
-  std::string out;
-  bool resume = false;
-  if (arguments.empty() || arguments[0] != "train") return {};
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--resume") resume = true;
-    if (arguments[i] == "--config" || arguments[i].rfind("--config=", 0) == 0) return {};
-    if (arguments[i] == "--out" && i + 1 < arguments.size()) out = arguments[i + 1];
-    if (arguments[i].rfind("--out=", 0) == 0) out = arguments[i].substr(6);
-  }
-  return resume ? out : "";
-}
-
-// An option on the command line also wins over those of the file that it excludes, as --steps does over
-// epochs.
-class OptionsFile : public CLI::ConfigBase {
- public:
-  explicit OptionsFile(CLI::App& program) : program_(program) {}
-
-  std::vector<CLI::ConfigItem> from_config(std::istream& in) const override {
-    refuse_what_is_no_options_file(in);
-    auto found = ConfigBase::from_config(in);
-    found.erase(
-        std::remove_if(found.begin(), found.end(), [&](const auto& item) { return is_excluded(item); }),
-        found.end());
-    return found;
-  }
-
- private:
-  // CLI11 would read it all and repeat it in its message. A pipe has no size.
-  static void refuse_what_is_no_options_file(std::istream& in) {
-    constexpr std::streamoff most = 100'000;
-    const auto size = in.seekg(0, std::ios::end).tellg();
-    in.clear();
-    if (size > most) throw CLI::ConfigError("it is " + std::to_string(size) + " bytes long");
-    if (size >= 0) in.seekg(0);
-  }
-
-  bool is_excluded(const CLI::ConfigItem& item) const {
-    for (const auto* command : program_.get_subcommands()) {
-      const auto* option = command->get_option_no_throw("--" + item.name);
-      if (!option) continue;
-      for (const auto* other : option->get_excludes()) {
-        if (other->count() > 0) return true;
-      }
-    }
-    return false;
-  }
-
-  CLI::App& program_;
-};
-
 void describe(CLI::App& program) {
   program.description(
       "Hierarchical sparse autoencoders on precomputed embeddings: train, evaluate, look inside.\n"
@@ -133,44 +82,47 @@ void describe(CLI::App& program) {
       "  msae synth embeddings.h5\n"
       "  msae train embeddings.h5:/embeddings --out run --batch-size 500\n"
       "  msae eval run --data embeddings.h5:/embeddings\n"
+      "Options from a file:          msae train --config options.toml --out run\n"
+      "Completion with the Tab key:  source <(msae completion bash)\n"
       "Exit codes: 0 success, 1 failed or interrupted (one sentence on stderr), 2 wrong usage.");
-  program.set_version_flag("--version", "msae " + msae::version());
-  program
-      .set_config("--config", "",
-                  "Take options from a TOML file with a section per subcommand; the command line wins")
-      ->type_name("FILE");
-  program.config_formatter(std::make_shared<OptionsFile>(program));
-  program.allow_config_extras(CLI::config_extras_mode::error);
+  program.set_version_flag("--version", msae::cli::about,
+                           "Print the versions of msae and of what it computes with, and exit");
+  msae::cli::add_config(program);
   program.fallthrough();
   program.require_subcommand(1);
   program.get_formatter()->column_width(38);
 }
 
-// What CLI11 throws where nobody typed anything wrong.
-bool tells_of_a_file(const CLI::ParseError& error) {
-  return dynamic_cast<const CLI::RequiredError*>(&error) || dynamic_cast<const CLI::ConfigError*>(&error) ||
-         dynamic_cast<const CLI::FileError*>(&error);
+int end_of_output() {
+  return std::cout.flush() ? 0 : fail("the results cannot be written to stdout");
+}
+
+// What CLI11 throws: a call for help, or wrong usage. That of a resumed run lies in the run's own file.
+int end_of_parsing(const CLI::App& program, const OptionsFile& file, const CLI::ParseError& error) {
+  if (dynamic_cast<const CLI::Success*>(&error)) {
+    program.exit(error);
+    return end_of_output();
+  }
+  const bool lacks_options = dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  const auto options = file.resumed_options();
+  if (lacks_options && options.empty() && !file.resumed_run().empty()) {
+    return fail(file.resumed_run() + ": holds no run to go on with; name the folder of one");
+  }
+  if (!options.empty() && (lacks_options || dynamic_cast<const CLI::ConfigError*>(&error))) {
+    return fail(options + ": is damaged (" + error.what() + "); give DATA and all options again");
+  }
+  std::cerr << msae::cli::usage_error(program, error) << std::flush;
+  return wrong_usage;
 }
 
 // Every way that a call can end, as an exit code.
-int run(CLI::App& program, std::vector<std::string> arguments) {
-  const auto folder = resumed_run(arguments);
-  const auto options = std::filesystem::path(folder) / "options.toml";
-  std::error_code ignored;
-  const bool has_options = !folder.empty() && std::filesystem::is_regular_file(options, ignored);
-  if (has_options) arguments.insert(arguments.end(), {"--config", options.string()});
+int run(CLI::App& program, const OptionsFile& file, std::vector<std::string> arguments) {
   try {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
     program.parse(std::move(arguments));
-    return std::cout.flush() ? 0 : fail("the results cannot be written to stdout");
+    return end_of_output();
   } catch (const CLI::ParseError& error) {
-    if (dynamic_cast<const CLI::RequiredError*>(&error) && !folder.empty() && !has_options) {
-      return fail(folder + ": holds no run to go on with; name the folder of one");
-    }
-    if (has_options && tells_of_a_file(error)) {
-      return fail(options.string() + ": is damaged (" + error.what() + "); give DATA and all options again");
-    }
-    return program.exit(error) == 0 ? 0 : wrong_usage;
+    return end_of_parsing(program, file, error);
   } catch (const c10::Error& error) {
     return fail(error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
@@ -197,5 +149,7 @@ int main(int count, char** values) {
   msae::cli::add_encode(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);
-  return run(program, {values + 1, values + count});
+  msae::cli::add_completion(program);
+  const auto file = OptionsFile::attach(program);
+  return run(program, *file, {values + 1, values + count});
 }

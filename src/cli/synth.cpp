@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/numbers.h"
 #include "msae/core/error.h"
 #include "msae/data/synthetic.h"
 
@@ -42,32 +43,39 @@ void run(Arguments& arguments) {
 }  // namespace
 
 void add_synth(CLI::App& program) {
-  auto& command = *program.add_subcommand("synth", "CLIP-like embeddings with a known concept hierarchy");
+  auto& command =
+      *program.add_subcommand("synth", "Make CLIP-like embeddings with a known concept hierarchy");
   auto arguments = std::make_shared<Arguments>();
   auto& a = *arguments;
   auto& o = a.options;
-  command.add_option("OUT", a.out, "HDF5 file to write")->required();
-  const auto add = [&](const char* name, auto& value, const char* text) {
-    command.add_option(name, value, text)->capture_default_str();
-  };
-  add("--rows", o.rows, "Embeddings to draw");
-  add("--dim", o.dim, "Length of an embedding");
-  add("--concepts", o.concepts, "Concepts in all");
-  add("--depth", o.depth, "Levels of each concept tree; 1: no hierarchy");
-  add("--branching", o.branching, "Children of a concept that has any");
-  add("--active", o.active, "Mean concepts active in a row");
-  add("--zipf", o.zipf, "Exponent of the concepts' frequencies by rank");
-  add("--parent-cosine", o.parent_cosine, "Cosine of a child's direction to its parent's");
-  add("--mean-norm", o.mean_norm, "Norm of the common mean of the unit-norm rows");
-  add("--noise", o.noise, "Share of the energy around the mean that is noise");
+  command.add_option("OUT", a.out, "HDF5 file to write")->type_name("FILE")->required();
   command.add_flag("--force", a.force, "Replace an existing file");
+  const auto whole = [&](const char* name, std::int64_t& value, const char* text) {
+    add_whole(command, name, value, text)->capture_default_str();
+  };
+  const auto real = [&](const char* name, double& value, const char* text) {
+    add_real(command, name, value, text)->capture_default_str();
+  };
+  whole("--rows", o.rows, "Embeddings to draw");
+  whole("--dim", o.dim, "Length of an embedding");
+  whole("--concepts", o.concepts, "Concepts in all");
+  whole("--depth", o.depth, "Levels of each concept tree; 1: no hierarchy");
+  whole("--branching", o.branching, "Children of a concept that has any");
+  real("--active", o.active, "Mean number of concepts active in a row");
+  real("--zipf", o.zipf, "Exponent of the concepts' frequencies by rank, from 0 to 10");
+  real("--parent-cosine", o.parent_cosine,
+       "Cosine of a child's direction to its parent's, from 0 to below 1");
+  real("--mean-norm", o.mean_norm, "Norm of the common mean of the unit-norm rows, from 0 to below 1");
+  real("--noise", o.noise, "Share of the energy around the mean that is noise, from 0 to below 1");
   add_seed(command, a.common, "everything that is drawn");
   add_common(command, a.common);
   command.footer(
       "A concept is active only where its parent is. The file holds /embeddings [rows, dim] float32 and, "
       "under /truth,\n"
       "the dictionary, the tree, the frequencies and every row's code (indptr, indices, values).\n"
-      "Example: msae synth embeddings.h5 --rows 100000 --dim 256");
+      "Examples:\n"
+      "  msae synth embeddings.h5\n"
+      "  msae synth embeddings.h5 --rows 100000 --dim 256 --force");
   command.callback([arguments] { run(*arguments); });
 }
 

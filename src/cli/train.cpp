@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/data_options.h"
+#include "cli/options_file.h"
 #include "cli/progress_bar.h"
 #include "cli/report.h"
 #include "cli/table.h"
@@ -102,8 +103,12 @@ void add_train(CLI::App& program) {
       "Ctrl-C saves the model so far; 'msae train --out RUN --resume' goes on.\n"
       "Examples:\n"
       "  msae train clip.h5:/train --out run\n"
+      "  msae train --config run/options.toml --out other --seed 7\n"
       "  msae train clip.h5:/train --out run --levels 16,64,256 --weights reverse --eval clip.h5:/test");
-  command.callback([arguments] { run(*arguments); });
+  command.callback([arguments, &command] {
+    arguments->from_file = options_from_file(command);
+    run(*arguments);
+  });
 }
 
 }  // namespace msae::cli

@@ -2,11 +2,13 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <limits>
 #include <sstream>
 #include <stdexcept>
 
-#include "cli/data_options.h"
+#include "cli/toml.h"
 
 namespace msae::cli {
 namespace {
@@ -28,18 +30,20 @@ void refuse_what_does_not_apply(const TrainArguments& a) {
   if (a.l1.value_or(0) > 0 && nested) refuse("--l1", "relu, topk and batch-topk");
 }
 
+std::vector<std::int64_t> nested_levels(const TrainArguments& a, std::int64_t latents) {
+  if (a.levels != "auto") return parse_integers(a.levels, "--levels");
+  return a.preset == "reference" ? models::doubling_levels(64, latents) : models::default_levels(latents);
+}
+
 models::Activation activation(const TrainArguments& a, std::int64_t latents) {
   if (a.model == "relu") return models::Relu{};
-  if (a.model == "topk") return models::TopK{a.k.value_or(64)};
-  if (a.model == "batch-topk") return models::BatchTopK{a.k.value_or(a.preset == "reference" ? 32 : 64)};
-  models::Matryoshka nested;
-  if (a.levels != "auto") {
-    nested.levels = parse_integers(a.levels, "--levels");
-  } else if (a.preset == "reference") {
-    nested.levels = models::doubling_levels(64, latents);
-  } else {
-    nested.levels = models::default_levels(latents);
+  if (a.model == "topk") return models::TopK{a.k.value_or(std::min<std::int64_t>(64, latents))};
+  if (a.model == "batch-topk") {
+    const std::int64_t k = a.preset == "reference" ? 32 : 64;
+    return models::BatchTopK{a.k.value_or(std::min(k, latents))};
   }
+  models::Matryoshka nested;
+  nested.levels = nested_levels(a, latents);
   if (a.weights == "reverse") {
     nested.weights = models::reverse_weights(nested.levels.size());
   } else if (a.weights == "uniform") {
@@ -57,6 +61,32 @@ std::int64_t latents(const TrainArguments& a, std::int64_t dim) {
     throw std::invalid_argument("--expansion: must be from 1 to 100000, not " + std::to_string(expansion));
   }
   return expansion * dim;
+}
+
+// What a file says for the data, latents and levels of another run, and the user did not type, gives way to
+// what was typed.
+void let_file_give_way(TrainArguments& a, std::int64_t latents, std::int64_t rows) {
+  const auto of_file = [&](const char* name) { return a.from_file.count(name) > 0; };
+  const auto drop = [&](const char* name, const std::string& instead) {
+    say(a.common, "msae: " + std::string(name) + " of the options file does not fit and becomes " + instead);
+  };
+  const bool other_latents = (a.latents && !of_file("latents")) || (a.expansion && !of_file("expansion"));
+  const bool other_levels = other_latents || (a.levels != "auto" && !of_file("levels"));
+  if (of_file("k") && other_latents && *a.k > latents) {
+    drop("k", "the default");
+    a.k.reset();
+  }
+  if (of_file("levels") && other_latents && nested_levels(a, latents).back() > latents) {
+    drop("levels", "auto");
+    a.levels = "auto";
+  }
+  const bool is_list = a.weights != "uniform" && a.weights != "reverse";
+  if (of_file("weights") && other_levels && is_list &&
+      parse_numbers(a.weights, "--weights").size() != nested_levels(a, latents).size()) {
+    drop("weights", "uniform");
+    a.weights = "uniform";
+  }
+  if (of_file("batch-size") && !of_file("data") && *a.batch_size > rows) a.batch_size.reset();
 }
 
 train::TrainOptions train_options(const TrainArguments& a, const models::Activation& activation) {
@@ -117,10 +147,19 @@ std::string absolute(const std::string& path) {
   return std::filesystem::absolute(path).string();
 }
 
-// TOML's literal string where there is something to escape: CLI11 before 2.4 knows no escapes.
-std::string quoted(const std::string& text) {
-  const char mark = text.find_first_of("\"\\") == std::string::npos ? '"' : '\'';
-  return mark + text + mark;
+std::string toml_path(const std::string& option, const std::string& path) {
+  try {
+    return toml_string(absolute(path));
+  } catch (const std::invalid_argument& error) {
+    throw std::invalid_argument("--" + option + ": " + error.what());
+  }
+}
+
+// A seed may be more than a whole number of TOML can.
+std::string toml_seed(std::uint64_t seed) {
+  const auto text = std::to_string(seed);
+  return seed > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ? toml_string(text)
+                                                                                     : text;
 }
 
 std::string schedule_name(const train::TrainOptions& o) {
@@ -138,106 +177,15 @@ void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& 
                     " steps in all are few; a smaller --batch-size or more --epochs gives a better model");
 }
 
-void add_model_options(CLI::App& command, TrainArguments& a) {
-  const std::string group = "Model";
-  const auto number = [&](const char* name, auto& value, const char* text) {
-    return command.add_option(name, value, text)->group(group);
-  };
-  command
-      .add_option("--preset", a.preset, "default, or reference: the published settings, oddities included")
-      ->check(CLI::IsMember({"default", "reference"}))
-      ->capture_default_str()
-      ->group(group);
-  command.add_option("--model", a.model, "relu, topk, batch-topk or matryoshka")
-      ->check(CLI::IsMember({"relu", "topk", "batch-topk", "matryoshka"}))
-      ->capture_default_str()
-      ->group(group);
-  auto* latent_count = number("--latents", a.latents, "Size of the dictionary");
-  number("--expansion", a.expansion, "Size of the dictionary in multiples of the dimension [8]")
-      ->excludes(latent_count);
-  number("--k", a.k, "topk, batch-topk: latents kept per row [64; reference: batch-topk 32]");
-  command
-      .add_option("--levels", a.levels,
-                  "matryoshka: latents kept per level, e.g. 64,128,256; end it with the number of\n"
-                  "latents to train them all too; auto: 8,16,...,512 and all (reference: from 64 on)")
-      ->type_name("K,K,...")
-      ->capture_default_str()
-      ->group(group);
-  command
-      .add_option("--weights", a.weights,
-                  "matryoshka: weight of each level's loss: uniform, reverse (the sparsest\n"
-                  "weighs most) or a list")
-      ->type_name("W,W,...")
-      ->capture_default_str()
-      ->group(group);
-}
-
-void add_training_options(CLI::App& command, TrainArguments& a) {
-  const std::string group = "Training (defaults are the default preset's)";
-  const auto number = [&](const char* name, auto& value, const char* text) {
-    return command.add_option(name, value, text)->group(group);
-  };
-  auto* epochs = number("--epochs", a.epochs, "Passes over the data [30]");
-  number("--steps", a.steps, "Steps, instead of epochs")->excludes(epochs);
-  number("--batch-size", a.batch_size, "Rows of a step [4096, or all rows when there are fewer]");
-  number("--lr", a.learning_rate,
-         "Peak learning rate [0.001; reference: 0.0001 matryoshka, 0.0005 topk, 0.00005 relu]")
-      ->group(group);
-  command
-      .add_option("--schedule", a.schedule,
-                  "linear (constant, then to zero), cosine, or published (linear by whole epochs; reference "
-                  "only) [linear]")
-      ->check(CLI::IsMember({"linear", "cosine", "published"}))
-      ->group(group);
-  number("--warmup", a.warmup, "Share of the steps over which the rate rises [0.01]");
-  number("--decay", a.decay, "Share of the steps over which 'linear' falls [0.2]");
-  command.add_option("--loss", a.loss, "nmse (squared error over the row's squared norm) or mse [nmse]")
-      ->check(CLI::IsMember({"nmse", "mse"}))
-      ->group(group);
-  number("--l1", a.l1, "Weight of the L1 loss [0.003 for relu, 0 for the others]");
-  number("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
-  number("--weight-decay", a.weight_decay, "AdamW's weight decay [0]");
-  command.add_option("--engine", a.engine, "auto or autograd")
-      ->check(CLI::IsMember({"auto", "autograd"}))
-      ->capture_default_str()
-      ->group(group);
-}
-
 }  // namespace
 
-void add_train_options(CLI::App& command, TrainArguments& a) {
-  command.add_option("DATA,--data", a.data, "Embeddings to train on (see 'msae --help')")->required();
-  command.add_option("--out", a.out, "Folder of the run, new or empty")->type_name("RUN")->required();
-  command.add_option("--eval", a.eval, "Embeddings to evaluate on at the end")->type_name("DATA");
-  command
-      .add_flag("--resume", a.resume,
-                "Go on with the run in --out, exactly where it stopped, with its options")
-      ->configurable(false);
-  add_row_options(command, a.read);
-  add_holdout(command, a.read,
-              "Share of the rows that is not trained on but evaluated on at the end, e.g. 0.1; the same\n"
-              "rows for every run with that share, and for --holdout of eval and encode");
-  add_model_options(command, a);
-  add_training_options(command, a);
-  add_seed(command, a.common, "the initial dictionary and the order of rows");
-  add_device(command, a.common);
-
-  command
-      .add_option("--save-every", a.save_every,
-                  "Save a resumable state every so many seconds ('300') or steps\n"
-                  "('500steps'); 0: only at the end")
-      ->type_name("TIME")
-      ->capture_default_str();
-  command.add_option("--log-every", a.log_every, "Steps between rows of metrics.csv [about 200 rows in all]");
-  add_common(command, a.common);
-}
-
-TrainPlan plan(const TrainArguments& a, const data::EmbeddingSource& data) {
+TrainPlan plan(TrainArguments a, const data::EmbeddingSource& data) {
   if (a.out.empty()) throw std::invalid_argument("--out: must name a folder");
   refuse_what_does_not_apply(a);
   TrainPlan p;
   const auto count = latents(a, data.dim());
   if (count < 1) throw std::invalid_argument("--latents: must be at least 1, not " + std::to_string(count));
+  let_file_give_way(a, count, data.rows());
   auto kind = activation(a, count);
   p.train = train_options(a, kind);
   p.model =
@@ -250,7 +198,10 @@ TrainPlan plan(const TrainArguments& a, const data::EmbeddingSource& data) {
     p.train.batch_size = data.rows();
     batch_is_lowered = true;
   }
-  if (a.log_every < 0) throw std::invalid_argument("--log-every: must not be negative");
+  if (a.log_every < 0) {
+    throw std::invalid_argument("--log-every: must be at least 1 (0: about 200 rows in all), not " +
+                                std::to_string(a.log_every));
+  }
   p.run.folder = a.out;
   p.run.resume = a.resume;
   p.run.log_every = a.log_every;
@@ -270,37 +221,39 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   std::ostringstream text;
   text.precision(17);
   const auto line = [&](const char* key, const auto& value) { text << key << " = " << value << "\n"; };
+  const auto path = [&](const char* key, const std::string& value) { line(key, toml_path(key, value)); };
   text << "# Every option of this run. To repeat it: msae train --config options.toml --out OTHER\n[train]\n";
-  line("data", quoted(absolute(a.data)));
-  line("out", quoted(absolute(a.out)));
-  if (!a.eval.empty()) line("eval", quoted(absolute(a.eval)));
+  path("data", a.data);
+  path("out", a.out);
+  if (!a.eval.empty()) path("eval", a.eval);
   if (a.read.unit_rows) line("unit-rows", "true");
   if (a.read.skip_bad_rows) line("skip-bad-rows", "true");
   if (a.read.holdout > 0) line("holdout", a.read.holdout);
-  line("preset", quoted(a.preset));
-  line("model", quoted(a.model));
+  line("preset", toml_string(a.preset));
+  line("model", toml_string(a.model));
   line("latents", p.model.latents);
   if (const auto* topk = std::get_if<models::TopK>(&p.model.activation)) line("k", topk->k);
   if (const auto* batch = std::get_if<models::BatchTopK>(&p.model.activation)) line("k", batch->k);
   if (const auto* nested = std::get_if<models::Matryoshka>(&p.model.activation)) {
-    line("levels", quoted(joined(nested->levels)));
-    line("weights", quoted(a.weights));  // as typed: 'uniform' and 'reverse' also fit other levels
+    // As typed: 'auto', 'uniform' and 'reverse' also fit other numbers of latents.
+    line("levels", toml_string(a.levels) + (a.levels == "auto" ? "  # " + joined(nested->levels) : ""));
+    line("weights", toml_string(a.weights));
   }
   o.steps > 0 ? line("steps", o.steps) : line("epochs", o.epochs);
   line("batch-size", o.batch_size);
   line("lr", o.learning_rate);
-  line("schedule", quoted(schedule_name(o)));
+  line("schedule", toml_string(schedule_name(o)));
   line("warmup", o.warmup);
   line("decay", o.decay);
-  line("loss", quoted(o.loss == train::Loss::mse ? "mse" : "nmse"));
+  line("loss", toml_string(o.loss == train::Loss::mse ? "mse" : "nmse"));
   line("l1", o.l1);
   line("clip", o.clip);
   line("weight-decay", o.weight_decay);
-  line("engine", quoted(a.engine));
-  line("seed", a.common.seed);
-  line("device", quoted(a.common.device));
+  line("engine", toml_string(a.engine));
+  line("seed", toml_seed(a.common.seed));
+  line("device", toml_string(a.common.device));
   line("threads", at::get_num_threads());  // sums in another number of threads round otherwise
-  line("save-every", quoted(a.save_every));
+  line("save-every", toml_string(a.save_every));
   line("log-every", a.log_every);
   return text.str();
 }

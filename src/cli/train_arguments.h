@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "cli/command.h"
@@ -25,6 +26,7 @@ struct TrainArguments {
   std::optional<std::int64_t> k, latents, expansion, epochs, steps, batch_size;
   std::optional<double> learning_rate, warmup, decay, l1, clip, weight_decay;
   std::optional<std::string> schedule, loss;
+  std::set<std::string> from_file;  ///< options that --config or the run's own file gave, without dashes
 };
 
 /// What a run is told, every default and preset filled in.
@@ -37,7 +39,7 @@ struct TrainPlan {
 void add_train_options(CLI::App& command, TrainArguments& arguments);
 
 /// \throws std::invalid_argument naming the option
-TrainPlan plan(const TrainArguments& arguments, const data::EmbeddingSource& data);
+TrainPlan plan(TrainArguments arguments, const data::EmbeddingSource& data);
 
 /// The plan as options.toml: `msae train --config` of it repeats the run.
 std::string options_toml(const TrainArguments& arguments, const TrainPlan& plan);

@@ -95,8 +95,8 @@ std::vector<double> root_probabilities(const std::vector<double>& trees, const S
   double high = 1 / weight.back();
   if (options.active > active(high)) {
     std::ostringstream message;
-    message << "active is " << options.active << "; of " << options.concepts
-            << " concepts in this hierarchy at most " << active(high) << " can be active on average";
+    message << "active: must be at most " << active(high) << ", the mean that " << options.concepts
+            << " concepts in this hierarchy can reach, not " << options.active;
     throw std::invalid_argument(message.str());
   }
   for (int i = 0; i < 200; ++i) {

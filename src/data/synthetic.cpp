@@ -92,7 +92,7 @@ class Calibration {
 template <class Value>
 [[noreturn]] void reject(const char* field, Value value, const std::string& wanted) {
   std::ostringstream message;
-  message << field << " is " << value << "; it must be " << wanted;
+  message << field << ": must be " << wanted << ", not " << value;
   throw std::invalid_argument(message.str());
 }
 

@@ -52,6 +52,13 @@ void TrainOptions::validate() const {
   require(epsilon > 0 && finite(epsilon), "epsilon", epsilon, "positive and finite in float32");
   require(weight_decay >= 0 && finite(weight_decay), "weight_decay", weight_decay,
           "finite in float32 and not negative");
+  // From there on a step would turn the signs of all weights around.
+  if (!(learning_rate * weight_decay < 1)) {
+    std::ostringstream sentence;
+    sentence << "weight_decay: must be below 1 / the learning rate, " << 1 / learning_rate << ", not "
+             << weight_decay;
+    throw std::invalid_argument(sentence.str());
+  }
   require(clip >= 0 && finite(clip), "clip", clip, "finite in float32 and not negative (0: no clipping)");
   require(dead_after >= 0, "dead_after", dead_after, "at least 1 (0: one epoch)");
 }

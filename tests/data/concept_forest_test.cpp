@@ -93,8 +93,10 @@ TEST(ConceptForest, RefusesMoreActiveConceptsThanThereCanBe) {
     grow_forest({.concepts = 10, .depth = 1, .active = 9.5});
     FAIL() << "grown";
   } catch (const std::invalid_argument& error) {
-    EXPECT_THAT(error.what(),
-                HasSubstr("active is 9.5; of 10 concepts in this hierarchy at most 9 can be active"));
+    EXPECT_THAT(
+        error.what(),
+        HasSubstr(
+            "active: must be at most 9, the mean that 10 concepts in this hierarchy can reach, not 9.5"));
   }
 }
 

@@ -167,20 +167,22 @@ std::string refusal(const SyntheticOptions& options) {
 }
 
 TEST(SyntheticOptions, RefusesNonsenseByFieldAndValue) {
-  EXPECT_EQ(refusal({.rows = 0}), "rows is 0; it must be at least 1");
-  EXPECT_EQ(refusal({.dim = 2}), "dim is 2; it must be at least 3");
-  EXPECT_EQ(refusal({.concepts = -5}), "concepts is -5; it must be at least 1");
-  EXPECT_EQ(refusal({.concepts = 20'000'000}), "concepts is 20000000; it must be at most 10000000");
-  EXPECT_EQ(refusal({.depth = 0}), "depth is 0; it must be at least 1");
-  EXPECT_EQ(refusal({.concepts = 2, .depth = 3}), "depth is 3; it must be at most the number of concepts, 2");
-  EXPECT_EQ(refusal({.branching = 0}), "branching is 0; it must be at least 1");
-  EXPECT_EQ(refusal({.active = 0}), "active is 0; it must be above 0");
-  EXPECT_EQ(refusal({.active = INFINITY}), "active is inf; it must be finite");
-  EXPECT_EQ(refusal({.zipf = -1}), "zipf is -1; it must be between 0 and 10");
-  EXPECT_EQ(refusal({.parent_cosine = 1}), "parent_cosine is 1; it must be at least 0 and below 1");
-  EXPECT_EQ(refusal({.mean_norm = 1.5}), "mean_norm is 1.5; it must be at least 0 and below 1");
-  EXPECT_EQ(refusal({.noise = NAN}), "noise is nan; it must be at least 0 and below 1");
-  EXPECT_THAT(refusal({.active = 300}), HasSubstr("active is 300; of 256 concepts"));
+  EXPECT_EQ(refusal({.rows = 0}), "rows: must be at least 1, not 0");
+  EXPECT_EQ(refusal({.dim = 2}), "dim: must be at least 3, not 2");
+  EXPECT_EQ(refusal({.concepts = -5}), "concepts: must be at least 1, not -5");
+  EXPECT_EQ(refusal({.concepts = 20'000'000}), "concepts: must be at most 10000000, not 20000000");
+  EXPECT_EQ(refusal({.depth = 0}), "depth: must be at least 1, not 0");
+  EXPECT_EQ(refusal({.concepts = 2, .depth = 3}), "depth: must be at most the number of concepts, 2, not 3");
+  EXPECT_EQ(refusal({.branching = 0}), "branching: must be at least 1, not 0");
+  EXPECT_EQ(refusal({.active = 0}), "active: must be above 0, not 0");
+  EXPECT_EQ(refusal({.active = INFINITY}), "active: must be finite, not inf");
+  EXPECT_EQ(refusal({.zipf = -1}), "zipf: must be between 0 and 10, not -1");
+  EXPECT_EQ(refusal({.parent_cosine = 1}), "parent_cosine: must be at least 0 and below 1, not 1");
+  EXPECT_EQ(refusal({.mean_norm = 1.5}), "mean_norm: must be at least 0 and below 1, not 1.5");
+  EXPECT_EQ(refusal({.noise = NAN}), "noise: must be at least 0 and below 1, not nan");
+  EXPECT_THAT(refusal({.active = 300}),
+              testing::AllOf(testing::StartsWith("active: must be at most "), HasSubstr("256 concepts"),
+                             testing::EndsWith("not 300")));
 }
 
 }  // namespace

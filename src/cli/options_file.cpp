@@ -1,0 +1,228 @@
+#include "cli/options_file.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+
+#include "cli/nearest.h"
+#include "core/file.h"
+#include "msae/core/error.h"
+
+namespace msae::cli {
+namespace {
+
+using Kind = TomlEntry::Kind;
+
+constexpr std::uint64_t most_bytes = 1 << 20;
+
+bool typed(const CLI::Option* option) {
+  return option && option->count() > 0;
+}
+
+CLI::App* running(const CLI::App& program) {
+  const auto parsed = program.get_subcommands();
+  return parsed.empty() ? nullptr : parsed.front();
+}
+
+std::string value_of(const CLI::App& command, const std::string& name) {
+  const auto* option = command.get_option_no_throw(name);
+  return typed(option) ? option->results().back() : "";
+}
+
+bool is_list(const CLI::Option& option) {
+  return option.get_type_name().find(",...") != std::string::npos;
+}
+
+bool takes_several(const CLI::Option& option) {
+  return option.get_items_expected_max() > 1;
+}
+
+CLI::Option* option_named(CLI::App& command, const std::string& name) {
+  for (auto* option : command.get_options()) {
+    if (!option->get_group().empty() && plain_name(*option) == name) return option;
+  }
+  return nullptr;
+}
+
+bool is_heading(const TomlEntry& entry) {
+  return entry.section.empty() && entry.kind == Kind::table;
+}
+
+// Whether the command line has the option, or one that excludes it, as --steps does epochs.
+bool gives_way(const CLI::Option& option) {
+  const auto excludes = option.get_excludes();
+  return typed(&option) || std::any_of(excludes.begin(), excludes.end(), typed);
+}
+
+// What belongs to another value of the file's: the k of its model is not that of another one.
+std::set<std::string> void_options(const CLI::App& command,
+                                   const std::vector<OptionsFile::Setting>& settings) {
+  static const std::map<std::string, std::set<std::string>> dependents = {
+      {"model", {"k", "levels", "weights", "l1"}}, {"preset", {"schedule", "warmup", "decay"}}};
+  std::set<std::string> names;
+  for (const auto& [entry, option] : settings) {
+    const auto found = dependents.find(entry.name);
+    if (found == dependents.end()) continue;
+    const auto value = value_of(command, "--" + entry.name);
+    if (value.empty() || entry.values.empty() || value == entry.values[0]) continue;
+    names.insert(found->second.begin(), found->second.end());
+  }
+  return names;
+}
+
+}  // namespace
+
+void add_config(CLI::App& command) {
+  command.add_option("--config")
+      ->description(
+          "Take options from a TOML file: 'name = value' for each, as in RUN/options.toml,\n"
+          "[SUBCOMMAND] above those of one subcommand; the command line wins")
+      ->type_name("FILE")
+      ->configurable(false);
+}
+
+std::shared_ptr<OptionsFile> OptionsFile::attach(CLI::App& program) {
+  auto file = std::make_shared<OptionsFile>(program);
+  // CLI11 calls only for a file that is there.
+  program.set_config("--config-of-cli11", "/dev/null")->group("");
+  program.config_formatter(file);
+  return file;
+}
+
+void OptionsFile::refuse(const std::string& sentence, long line) const {
+  const auto place = line > 0 ? "line " + std::to_string(line) + ": " : "";
+  if (!resumed_options().empty()) throw CLI::ConfigError(place + sentence);
+  throw CLI::ConfigError(file_ + (line > 0 ? ", " : ": ") + place + sentence);
+}
+
+std::vector<CLI::ConfigItem> OptionsFile::from_config(std::istream&) const {
+  auto* command = running(program_);
+  if (!command || typed(command->get_help_ptr()) || typed(program_.get_version_ptr())) return {};
+  const bool given =
+      typed(command->get_option_no_throw("--config")) || typed(program_.get_option_no_throw("--config"));
+  file_ = file_of_call();
+  if (given && file_.empty()) throw CLI::ConfigError("--config: must name a file");
+  if (!file_.empty()) read(*command);
+  return {};
+}
+
+std::string OptionsFile::file_of_call() const {
+  const auto resumed = resumed_options();
+  if (!resumed.empty()) return resumed;
+  const auto file = value_of(*running(program_), "--config");
+  return file.empty() ? value_of(program_, "--config") : file;
+}
+
+std::string OptionsFile::resumed_run() const {
+  const auto* command = running(program_);
+  if (!command || !typed(command->get_option_no_throw("--resume"))) return {};
+  if (typed(command->get_option_no_throw("--config")) || typed(program_.get_option_no_throw("--config")))
+    return {};
+  return value_of(*command, "--out");
+}
+
+std::string OptionsFile::resumed_options() const {
+  const auto run = resumed_run();
+  const auto file = std::filesystem::path(run) / "options.toml";
+  std::error_code ignored;
+  return !run.empty() && std::filesystem::is_regular_file(file, ignored) ? file.string() : "";
+}
+
+// Everything is looked at before anything is set, so that what has a value was typed.
+void OptionsFile::read(CLI::App& command) const {
+  std::vector<Setting> settings;
+  for (const auto& entry : entries()) {
+    auto& of = owner(entry, command);
+    if (is_heading(entry)) continue;
+    auto& option = find(entry, of);
+    check_shape(entry, option);
+    if (&of == &command) settings.push_back({entry, &option});
+  }
+  check_together(settings);
+  const auto names = void_options(command, settings);
+  std::vector<Setting> wanted;
+  for (const auto& setting : settings) {
+    if (!names.count(setting.entry.name) && !gives_way(*setting.option)) wanted.push_back(setting);
+  }
+  for (const auto& setting : wanted) set(setting);
+}
+
+std::vector<TomlEntry> OptionsFile::entries() const {
+  try {
+    return parse_toml(files::read_text(file_, most_bytes));
+  } catch (const TomlError& error) {
+    refuse(error.what(), error.line);
+  } catch (const IoError& error) {
+    if (!resumed_options().empty()) throw;
+    throw CLI::ConfigError("--config: " + std::string(error.what()));
+  }
+}
+
+void OptionsFile::check_together(const std::vector<Setting>& settings) const {
+  std::set<const CLI::Option*> before;
+  for (const auto& [entry, option] : settings) {
+    if (!before.insert(option).second) refuse("'" + entry.name + "' is given twice", entry.line);
+    for (const auto* other : option->get_excludes()) {
+      if (!before.count(other)) continue;
+      refuse("'" + entry.name + "' and '" + plain_name(*other) + "' exclude each other", entry.line);
+    }
+  }
+}
+
+// The subcommand that an entry, or the heading of a section, is for.
+CLI::App& OptionsFile::owner(const TomlEntry& entry, CLI::App& command) const {
+  const auto& name = is_heading(entry) ? entry.name : entry.section;
+  if (name.empty()) return command;
+  const auto found = program_.get_subcommands([&](CLI::App* sub) { return sub->get_name() == name; });
+  if (!found.empty()) return *found[0];
+  if (option_named(command, name)) refuse("'" + name + "' takes a value, not a table", entry.line);
+  refuse("unknown section '" + name + "'" + did_you_mean(nearest(name, subcommand_names(program_))),
+         entry.line);
+}
+
+CLI::Option& OptionsFile::find(const TomlEntry& entry, CLI::App& command) const {
+  auto* option = option_named(command, entry.name);
+  if (!option) {
+    refuse("unknown option '" + entry.name + "'" + did_you_mean(nearest_option(entry.name, command, true)),
+           entry.line);
+  }
+  if (!option->get_configurable()) {
+    refuse("'" + entry.name + "' cannot be set in a file; give it on the command line", entry.line);
+  }
+  return *option;
+}
+
+void OptionsFile::check_shape(const TomlEntry& entry, const CLI::Option& option) const {
+  const auto needs = [&](const std::string& what) { refuse("'" + entry.name + "' " + what, entry.line); };
+  const bool is_flag = option.get_type_size() == 0;
+  if (is_flag && entry.kind != Kind::boolean) needs("is either true or false");
+  if (is_flag) return;
+  if (entry.kind == Kind::boolean) needs("takes a value, not " + entry.values[0]);
+  if (entry.kind == Kind::table) needs("takes a value, not a table");
+  if (entry.kind == Kind::other) needs("takes a string, a number or a list of them");
+  if (entry.kind != Kind::array) return;
+  if (entry.values.empty()) needs("is an empty list");
+  if (!is_list(option) && !takes_several(option)) needs("takes one value, not a list");
+}
+
+void OptionsFile::set(const Setting& setting) const {
+  const auto& entry = setting.entry;
+  auto& option = *setting.option;
+  if (entry.kind == Kind::boolean && entry.values[0] == "false") return;  // as if not typed
+  auto values = entry.values;
+  if (!takes_several(option)) values = {CLI::detail::join(values, ",")};
+  try {
+    option.add_result(values);
+    option.run_callback();
+  } catch (const CLI::ParseError& error) {
+    refuse(error.what(), entry.line);
+  }
+  given_.insert(entry.name);
+}
+
+std::set<std::string> options_from_file(const CLI::App& command) {
+  const auto* file = dynamic_cast<const OptionsFile*>(command.get_parent()->get_config_formatter().get());
+  return file ? file->given() : std::set<std::string>();
+}
+
+}  // namespace msae::cli

@@ -1,0 +1,110 @@
+#include "cli/data_options.h"
+#include "cli/numbers.h"
+#include "cli/train_arguments.h"
+
+namespace msae::cli {
+namespace {
+
+void add_choice(CLI::App& command, const std::string& group, const char* name, std::string& value,
+                const char* text, const std::vector<std::string>& choices) {
+  command.add_option(name, value, text)
+      ->type_name("NAME")
+      ->check(CLI::IsMember(choices))
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_choice(CLI::App& command, const std::string& group, const char* name,
+                std::optional<std::string>& value, const char* text,
+                const std::vector<std::string>& choices) {
+  command.add_option(name, value, text)->type_name("NAME")->check(CLI::IsMember(choices))->group(group);
+}
+
+void add_model_options(CLI::App& command, TrainArguments& a) {
+  const std::string group = "Model";
+  add_choice(command, group, "--preset", a.preset,
+             "default, or reference: the published settings, oddities included", {"default", "reference"});
+  add_choice(command, group, "--model", a.model, "What decides which latents are active",
+             {"relu", "topk", "batch-topk", "matryoshka"});
+  auto* latents = add_whole(command, "--latents", a.latents, "Size of the dictionary [8 x dimension]");
+  latents->group(group);
+  add_whole(command, "--expansion", a.expansion, "Size of the dictionary in multiples of the dimension [8]")
+      ->excludes(latents)
+      ->group(group);
+  add_whole(command, "--k", a.k, "topk, batch-topk: latents kept per row [64; reference: batch-topk 32]")
+      ->group(group);
+  command
+      .add_option("--levels", a.levels,
+                  "matryoshka: latents kept per level, e.g. 64,128,256; end it with the number of\n"
+                  "latents to train them all too; auto: 8,16,...,512 and all (reference: from 64 on)")
+      ->type_name("K,K,...")
+      ->capture_default_str()
+      ->group(group);
+  command
+      .add_option("--weights", a.weights,
+                  "matryoshka: weight of each level's loss: uniform, reverse (the sparsest\n"
+                  "weighs most) or a list")
+      ->type_name("W,W,...")
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_training_options(CLI::App& command, TrainArguments& a) {
+  const std::string group = "Training (defaults are the default preset's)";
+  const auto whole = [&](const char* name, std::optional<std::int64_t>& value, const char* text) {
+    return add_whole(command, name, value, text)->group(group);
+  };
+  const auto real = [&](const char* name, std::optional<double>& value, const char* text) {
+    add_real(command, name, value, text)->group(group);
+  };
+  auto* epochs = whole("--epochs", a.epochs, "Passes over the data [30]");
+  whole("--steps", a.steps, "Steps, instead of epochs")->excludes(epochs);
+  whole("--batch-size", a.batch_size, "Rows of a step [4096, or all rows when there are fewer]");
+  real("--lr", a.learning_rate,
+       "Peak learning rate [0.001; reference: 0.0001 matryoshka, 0.0005 topk, 0.00005 relu]");
+  add_choice(command, group, "--schedule", a.schedule,
+             "linear (constant, then to zero), cosine, or published (linear by whole epochs;\n"
+             "reference only) [linear]",
+             {"linear", "cosine", "published"});
+  real("--warmup", a.warmup, "Share of the steps, from 0 to 1, over which the rate rises [0.01]");
+  real("--decay", a.decay, "Share of the steps, from 0 to 1, over which 'linear' falls [0.2]");
+  add_choice(command, group, "--loss", a.loss,
+             "nmse (squared error over the row's squared norm) or mse [nmse]", {"nmse", "mse"});
+  real("--l1", a.l1, "Weight of the L1 loss [0.003 for relu, 0 for the others]");
+  real("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
+  real("--weight-decay", a.weight_decay, "AdamW's weight decay, below 1 / lr [0]");
+  add_choice(command, group, "--engine", a.engine, "What computes the steps", {"auto", "autograd"});
+}
+
+}  // namespace
+
+void add_train_options(CLI::App& command, TrainArguments& a) {
+  command.add_option("DATA,--data", a.data, "Embeddings to train on (see 'msae --help')")
+      ->type_name("FILE:/PATH")
+      ->required();
+  command.add_option("--out", a.out, "Folder of the run, new or empty")->type_name("RUN")->required();
+  command.add_option("--eval", a.eval, "Embeddings to evaluate on at the end")->type_name("DATA");
+  command
+      .add_flag("--resume", a.resume,
+                "Go on with the run in --out, exactly where it stopped, with its options")
+      ->configurable(false);
+  command
+      .add_option("--save-every", a.save_every,
+                  "Save a resumable state every so many seconds ('300') or steps\n"
+                  "('500steps'); 0: only at the end")
+      ->type_name("TIME")
+      ->capture_default_str();
+  add_whole(command, "--log-every", a.log_every,
+            "Steps between rows of metrics.csv; 0: about 200 rows in all [0]");
+  add_row_options(command, a.read);
+  add_holdout(command, a.read,
+              "Share of the rows that is not trained on but evaluated on at the end, e.g. 0.1; the same\n"
+              "rows for every run with that share, and for --holdout of eval and encode");
+  add_model_options(command, a);
+  add_training_options(command, a);
+  add_common(command, a.common);
+  add_seed(command, a.common, "the initial dictionary and the order of rows");
+  add_device(command, a.common);
+}
+
+}  // namespace msae::cli

@@ -1,0 +1,44 @@
+#include "cli/usage.h"
+
+#include "cli/nearest.h"
+#include "core/printable.h"
+
+namespace msae::cli {
+namespace {
+
+// Of a word that nothing takes.
+std::string about_unknown(const CLI::App& program, const CLI::App* command, const std::string& word) {
+  if (word.size() > 1 && word[0] == '-') {
+    const auto name = word.substr(0, word.find('='));
+    const auto& of = command ? *command : program;
+    const auto meant = nearest_option(name.substr(name.find_first_not_of('-')), of, false);
+    return "unknown option '" + name + "'" + did_you_mean(meant.empty() ? "" : "--" + meant);
+  }
+  if (command) return "'" + word + "' is one argument too many";
+  return "unknown subcommand '" + word + "'" + did_you_mean(nearest(word, subcommand_names(program)));
+}
+
+// An unknown option first: what follows from it, as a value taken for another argument, need not be told.
+std::string sentence(const CLI::App& program, const CLI::App* command, const CLI::ParseError& error) {
+  const auto unknown = program.remaining(true);
+  for (const auto& word : unknown) {
+    if (word.size() > 1 && word[0] == '-') return about_unknown(program, command, word);
+  }
+  if (!unknown.empty()) return about_unknown(program, command, unknown[0]);
+  if (!command) {
+    return "a subcommand is missing, one of " + CLI::detail::join(subcommand_names(program), ", ");
+  }
+  return error.what();
+}
+
+}  // namespace
+
+std::string usage_error(const CLI::App& program, const CLI::ParseError& error) {
+  const auto parsed = program.get_subcommands();
+  const auto* command = parsed.empty() ? nullptr : parsed.front();
+  const auto call = command ? "msae " + command->get_name() : "msae";
+  return "msae: " + printable(sentence(program, command, error)) + "\nRun '" + call +
+         " --help' for more information.\n";
+}
+
+}  // namespace msae::cli
