@@ -88,7 +88,7 @@ std::string fish(const CLI::App& program) {
       text << when << (is_long ? " -l " + option->get_lnames()[0] : " -f");
       if (!list.empty())
         text << (is_long ? " -x" : "") << " -a '" << list << "'";
-      else if (option->get_type_size() > 0)
+      else if (!is_flag(*option))
         text << " -r";
       text << " -d " << quoted(option->get_description()) << "\n";
     }
@@ -109,7 +109,7 @@ void add_completion(CLI::App& program) {
   auto& command = *program.add_subcommand("completion", "Print a script that completes commands in a shell");
   auto shell = std::make_shared<std::string>();
   command.add_option("SHELL", *shell, "The shell to complete in")
-      ->type_name("")
+      ->type_name("NAME")
       ->check(CLI::IsMember({"bash", "zsh", "fish"}))
       ->required();
   command.footer(

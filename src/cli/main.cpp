@@ -76,7 +76,7 @@ void describe(CLI::App& program) {
   program.description(
       "Hierarchical sparse autoencoders on precomputed embeddings: train, evaluate, look inside.\n"
       "DATA is file.h5:/path, or file.h5 alone when it holds one two-dimensional data set of floats.\n"
-      "'msae SUBCOMMAND --help' explains every option.");
+      "'msae SUBCOMMAND --help' explains every option; =VALUE and [VALUE] are defaults.");
   program.footer(
       "A first try:\n"
       "  msae synth embeddings.h5\n"

@@ -73,6 +73,10 @@ std::string plain_name(const CLI::Option& option) {
   return name;
 }
 
+bool is_flag(const CLI::Option& option) {
+  return option.get_items_expected_max() == 0;
+}
+
 std::string nearest_option(const std::string& word, const CLI::App& command, bool configurable_only) {
   std::vector<std::string> names;
   for (const auto* option : command.get_options()) {

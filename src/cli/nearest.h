@@ -1,4 +1,4 @@
-// What was probably meant by a name that is not known.
+// Names of subcommands and options, and what was probably meant by one that is not known.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -22,5 +22,8 @@ std::string nearest_option(const std::string& word, const CLI::App& command, boo
 
 /// The name of an option without dashes, in small letters for one that has no dashes.
 std::string plain_name(const CLI::Option& option);
+
+/// Whether it takes no value.
+bool is_flag(const CLI::Option& option);
 
 }  // namespace msae::cli

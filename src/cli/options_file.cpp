@@ -194,9 +194,10 @@ CLI::Option& OptionsFile::find(const TomlEntry& entry, CLI::App& command) const 
 
 void OptionsFile::check_shape(const TomlEntry& entry, const CLI::Option& option) const {
   const auto needs = [&](const std::string& what) { refuse("'" + entry.name + "' " + what, entry.line); };
-  const bool is_flag = option.get_type_size() == 0;
-  if (is_flag && entry.kind != Kind::boolean) needs("is either true or false");
-  if (is_flag) return;
+  if (is_flag(option)) {
+    if (entry.kind != Kind::boolean) needs("is either true or false");
+    return;
+  }
   if (entry.kind == Kind::boolean) needs("takes a value, not " + entry.values[0]);
   if (entry.kind == Kind::table) needs("takes a value, not a table");
   if (entry.kind == Kind::other) needs("takes a string, a number or a list of them");

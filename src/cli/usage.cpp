@@ -1,5 +1,7 @@
 #include "cli/usage.h"
 
+#include <algorithm>
+
 #include "cli/nearest.h"
 #include "core/printable.h"
 
@@ -11,7 +13,8 @@ std::string about_unknown(const CLI::App& program, const CLI::App* command, cons
   if (word.size() > 1 && word[0] == '-') {
     const auto name = word.substr(0, word.find('='));
     const auto& of = command ? *command : program;
-    const auto meant = nearest_option(name.substr(name.find_first_not_of('-')), of, false);
+    const auto dashes = std::min(name.find_first_not_of('-'), name.size());
+    const auto meant = nearest_option(name.substr(dashes), of, false);
     return "unknown option '" + name + "'" + did_you_mean(meant.empty() ? "" : "--" + meant);
   }
   if (command) return "'" + word + "' is one argument too many";

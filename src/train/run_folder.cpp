@@ -107,6 +107,12 @@ void RunFolder::check(const RunOptions& options) {
   if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
     throw IoError(folder.string() + ": is a file; name a folder for the run");
   }
+  for (const auto* name : {"cfg.json", "sae_weights.safetensors"}) {
+    const auto file = folder / name;  // the model's, to be replaced at the end
+    if (fs::exists(file, error) && !fs::is_regular_file(file, error)) {
+      throw IoError(file.string() + ": is not a regular file");
+    }
+  }
   if (has_state(options) || !holds_something(folder)) return;
   if (is_locked(folder)) fail_in_use(folder);  // what a run holds before its first save says little
   throw IoError(folder.string() +

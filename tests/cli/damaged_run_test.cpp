@@ -29,6 +29,13 @@ TEST_F(DamagedRun, OptionsAreDamaged) {
   }
 }
 
+TEST_F(DamagedRun, PlaceOfTheModelIsTaken) {
+  fs::remove(config());
+  fs::create_directory(config());
+  EXPECT_THAT(here.run({"train", "--out", "run", "--resume"}),
+              FailsSaying({"run/cfg.json: is not a regular file"}));
+}
+
 TEST_F(DamagedRun, MetricsAreNoRegularFile) {
   const auto metrics = here.path() / "run" / "metrics.csv";
   fs::remove(metrics);

@@ -4,11 +4,12 @@
 namespace msae::test {
 namespace {
 
-using testing::AllOf;
-using testing::AllOfArray;
+using testing::AnyOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::MatchesRegex;
+using testing::StartsWith;
 
 class Usage : public testing::Test {
  protected:
@@ -45,6 +46,58 @@ TEST_F(Usage, WrongUsageExitsWith2) {
   EXPECT_TRUE(std::filesystem::is_empty(here.path()));
 }
 
+TEST_F(Usage, WhatWasProbablyMeantIsSaid) {
+  EXPECT_THAT(run({"trian"}), IsWrongUsage("msae: unknown subcommand 'trian'; did you mean 'train'?\n"));
+  EXPECT_THAT(run({"frobnicate"}), IsWrongUsage("msae: unknown subcommand 'frobnicate'\n"));
+  const auto train = [&](const std::string& option) {
+    return run({"train", "a.h5", "--out", "new", option});
+  };
+  for (const auto& [typed, meant] :
+       std::vector<std::pair<std::string, std::string>>{{"--epoch", "--epochs"},
+                                                        {"--batchsize", "--batch-size"},
+                                                        {"--batch_size=5", "--batch-size"},
+                                                        {"--learning-rate", "--lr"},
+                                                        {"--output", "--out"},
+                                                        {"--hidden", "--latents"},
+                                                        {"--dict-size", "--latents"}}) {
+    EXPECT_THAT(train(typed), IsWrongUsage("; did you mean '" + meant + "'?\n"));
+  }
+  EXPECT_THAT(train("---"), IsWrongUsage("---"));
+  EXPECT_THAT(train("--frobnicate"), IsWrongUsage("msae: unknown option '--frobnicate'\n"));
+  // Also where something else is missing, or its value is taken for another argument.
+  EXPECT_THAT(run({"eval", "--dat", "data.h5"}), IsWrongUsage("did you mean '--data'?"));
+}
+
+TEST_F(Usage, NumbersThatAreNoneAreSaidByName) {
+  const std::vector<std::string> no_integers = {"9e99", "99999999999999999999", "1.5", "nan", "inf", ""};
+  for (const auto& text : no_integers) {
+    EXPECT_THAT(run({"train", "a.h5", "--out", "new", "--steps", text}),
+                IsWrongUsage("--steps: must be a whole number below 2^63, not '" + text + "'"));
+  }
+  for (const std::string option :
+       {"--latents", "--expansion", "--k", "--epochs", "--batch-size", "--log-every"}) {
+    EXPECT_THAT(run({"train", "a.h5", "--out", "new", option, "9223372036854775808"}),
+                IsWrongUsage(option + ": must be a whole number below 2^63, not '9223372036854775808'"));
+  }
+  for (const std::string option : {"--lr", "--warmup", "--decay", "--l1", "--clip", "--weight-decay"}) {
+    EXPECT_THAT(run({"train", "a.h5", "--out", "new", option, "1e999"}),
+                IsWrongUsage(option + ": must be a number of double precision, as 0.001, not '1e999'"));
+  }
+  for (const std::string option : {"--rows", "--dim", "--concepts", "--depth", "--branching"}) {
+    EXPECT_THAT(run({"synth", "new.h5", option, "9e99"}), IsWrongUsage(option + ": must be a whole number"));
+  }
+  for (const std::string option : {"--active", "--zipf", "--parent-cosine", "--mean-norm", "--noise"}) {
+    EXPECT_THAT(run({"synth", "new.h5", option, ""}), IsWrongUsage(option + ": must be a number"));
+    EXPECT_THAT(run({"synth", "new.h5", option, "nan"}), FailsSaying({option + ": must be ", "not nan"}));
+    EXPECT_THAT(run({"synth", "new.h5", option, "inf"}), FailsSaying({option + ": must be ", "not inf"}));
+  }
+  EXPECT_THAT(run({"eval", "run", "--data", "a.h5", "--batch-size", "1e3"}),
+              IsWrongUsage("--batch-size: must be a whole number"));
+  EXPECT_THAT(run({"info", "a.h5", "--threads", "9e99"}),
+              IsWrongUsage("--threads: must be a whole number from 1 to 4096, not '9e99'"));
+  EXPECT_TRUE(std::filesystem::is_empty(here.path()));
+}
+
 TEST_F(Usage, OptionsThatExcludeEachOther) {
   EXPECT_THAT(run({"eval", "run", "--data", "data.h5", "--quiet", "--verbose"}), IsWrongUsage("--quiet"));
   EXPECT_THAT(run({"train", "data.h5", "--out", "new", "--steps", "5", "--epochs", "2"}),
@@ -54,11 +107,12 @@ TEST_F(Usage, OptionsThatExcludeEachOther) {
 }
 
 TEST_F(Usage, HelpOfTheProgramNamesTheSubcommands) {
-  expect_help({"--help"}, {"train", "eval", "info", "synth", "--config", "--version", "Exit codes"});
+  expect_help({"--help"},
+              {"train", "eval", "info", "synth", "completion", "--config", "--version", "Exit codes"});
 }
 
 TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
-  const Arguments common{"--json", "--quiet", "--verbose", "--threads"};
+  const Arguments common{"--json", "--quiet", "--verbose", "--threads", "--config", "\n  msae "};
   expect_help({"train", "--help"},
               common + Arguments{"DATA",      "--out",        "--eval",         "--resume",   "--preset",
                                  "--model",   "relu",         "topk",           "batch-topk", "matryoshka",
@@ -73,12 +127,17 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
   expect_help({"synth", "--help"},
               common + Arguments{"OUT", "--rows", "--dim", "--concepts", "--depth", "--branching", "--active",
                                  "--zipf", "--parent-cosine", "--mean-norm", "--noise", "--seed", "--force"});
+  expect_help({"completion", "--help"}, {"bash", "zsh", "fish", "source <(msae completion bash)"});
 }
 
 TEST_F(Usage, VersionIsSaid) {
   const auto outcome = run({"--version"});
   ASSERT_THAT(outcome, Succeeds());
-  EXPECT_THAT(outcome.out, MatchesRegex("msae [0-9]+\\.[0-9]+\\.[0-9]+\n"));
+  EXPECT_THAT(lines(outcome.out),
+              ElementsAre(MatchesRegex("msae [0-9]+\\.[0-9]+\\.[0-9]+"), StartsWith("LibTorch 2."),
+                          MatchesRegex("HDF5 1\\.[0-9]+\\.[0-9]+"),
+                          AnyOf("CUDA not in this build", MatchesRegex("CUDA [0-9]+\\.[0-9], .* visible")),
+                          MatchesRegex("instruction set [A-Za-z0-9_ -]+")));
 }
 
 }  // namespace
