@@ -20,7 +20,7 @@ struct Common {
   std::string json;  ///< "-": stdout, in place of the table
 };
 
-/// Adds --json, --quiet, --verbose and --threads, to which a subcommand adds the others it has.
+/// Adds --config, --json, --quiet, --verbose and --threads, to which a subcommand adds the others it has.
 void add_common(CLI::App& command, Common& common);
 void add_device(CLI::App& command, Common& common);
 void add_seed(CLI::App& command, Common& common, const std::string& of_what);

@@ -44,7 +44,9 @@ CLI::Validator whole(std::int64_t least, std::uint64_t most) {
 
 CLI::Validator real() {
   const auto check = [](const std::string& text) -> std::string {
-    return parse<double>(text) ? "" : "must be a number of double precision, as 0.001, not '" + text + "'";
+    return parse<double>(text)
+               ? ""
+               : "must be a number like 0.001 that double precision can hold, not '" + text + "'";
   };
   return {check, ""};
 }

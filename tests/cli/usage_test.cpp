@@ -80,8 +80,9 @@ TEST_F(Usage, NumbersThatAreNoneAreSaidByName) {
                 IsWrongUsage(option + ": must be a whole number below 2^63, not '9223372036854775808'"));
   }
   for (const std::string option : {"--lr", "--warmup", "--decay", "--l1", "--clip", "--weight-decay"}) {
-    EXPECT_THAT(run({"train", "a.h5", "--out", "new", option, "1e999"}),
-                IsWrongUsage(option + ": must be a number of double precision, as 0.001, not '1e999'"));
+    EXPECT_THAT(
+        run({"train", "a.h5", "--out", "new", option, "1e999"}),
+        IsWrongUsage(option + ": must be a number like 0.001 that double precision can hold, not '1e999'"));
   }
   for (const std::string option : {"--rows", "--dim", "--concepts", "--depth", "--branching"}) {
     EXPECT_THAT(run({"synth", "new.h5", option, "9e99"}), IsWrongUsage(option + ": must be a whole number"));

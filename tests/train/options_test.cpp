@@ -107,6 +107,9 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_THAT(refusal([](auto& o) { o.beta2 = -1; }), testing::HasSubstr("beta2: "));
   EXPECT_THAT(refusal([](auto& o) { o.epsilon = 0; }), testing::HasSubstr("epsilon: "));
   EXPECT_THAT(refusal([](auto& o) { o.weight_decay = -1; }), testing::HasSubstr("weight_decay: "));
+  EXPECT_EQ(refusal([](auto& o) { o.weight_decay = 1000; }),
+            "weight_decay: must be below 1 / the learning rate, 1000, not 1000");
+  EXPECT_NO_THROW(TrainOptions{.weight_decay = 999}.validate());
   EXPECT_THAT(refusal([](auto& o) { o.clip = -1; }), testing::HasSubstr("clip: "));
   EXPECT_THAT(refusal([](auto& o) { o.dead_after = -1; }), testing::HasSubstr("dead_after: "));
 }
