@@ -14,8 +14,8 @@ void add_row_options(CLI::App& command, data::ReadOptions& options) {
                    "Leave out rows with NaN or Inf, and count them [an error]");
 }
 
-void add_holdout(CLI::App& command, data::ReadOptions& options, const std::string& what_for) {
-  add_real(command, "--holdout", options.holdout, what_for)->type_name("SHARE");
+CLI::Option* add_holdout(CLI::App& command, data::ReadOptions& options, const std::string& what_for) {
+  return add_real(command, "--holdout", options.holdout, what_for)->type_name("SHARE");
 }
 
 std::function<void(double)> reading(ProgressBar& bar, const std::string& name) {

@@ -14,7 +14,7 @@ namespace msae::cli {
 /// Adds --unit-rows and --skip-bad-rows.
 void add_row_options(CLI::App& command, data::ReadOptions& options);
 /// Adds --holdout.
-void add_holdout(CLI::App& command, data::ReadOptions& options, const std::string& what_for);
+CLI::Option* add_holdout(CLI::App& command, data::ReadOptions& options, const std::string& what_for);
 
 /// Shows how much of `name` is read. \throws msae::Error once interrupted()
 std::function<void(double)> reading(ProgressBar& bar, const std::string& name);

@@ -53,9 +53,6 @@ nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult
 void run(const TrainArguments& a) {
   apply(a.common, a.out);
   const auto device = resolve_device(a.common.device);
-  if (a.read.holdout > 0 && !a.eval.empty()) {
-    throw std::invalid_argument("--holdout: says what to evaluate on, as --eval does; choose one of them");
-  }
   watch_interrupts();
   const auto data = open_data(a.data, a.read, a.common);
   const auto evaluation_data = open_evaluation_data(a, data);

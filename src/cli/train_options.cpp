@@ -83,7 +83,8 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
       ->type_name("FILE:/PATH")
       ->required();
   command.add_option("--out", a.out, "Folder of the run, new or empty")->type_name("RUN")->required();
-  command.add_option("--eval", a.eval, "Embeddings to evaluate on at the end")->type_name("DATA");
+  auto* eval =
+      command.add_option("--eval", a.eval, "Embeddings to evaluate on at the end")->type_name("DATA");
   command
       .add_flag("--resume", a.resume,
                 "Go on with the run in --out, exactly where it stopped, with its options")
@@ -99,7 +100,8 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
   add_row_options(command, a.read);
   add_holdout(command, a.read,
               "Share of the rows that is not trained on but evaluated on at the end, e.g. 0.1; the same\n"
-              "rows for every run with that share, and for --holdout of eval and encode");
+              "rows for every run with that share, and for --holdout of eval and encode")
+      ->excludes(eval);
   add_model_options(command, a);
   add_training_options(command, a);
   add_common(command, a.common);

@@ -97,8 +97,7 @@ std::int64_t rows_of(const EmbeddingSource& source) {
 void LoaderOptions::validate() const {
   const auto positive = [](const char* field, std::int64_t value) {
     if (value >= 1) return;
-    throw std::invalid_argument(std::string(field) + " is " + std::to_string(value) +
-                                "; it must be at least 1");
+    throw std::invalid_argument(std::string(field) + ": must be at least 1, not " + std::to_string(value));
   };
   positive("batch_size", batch_size);
   positive("prefetch", prefetch);

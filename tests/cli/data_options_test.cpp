@@ -86,8 +86,7 @@ TEST(DataOptions, BadRowsAreSkippedCountedAndToldOf) {
 
 TEST(DataOptions, RefuseWhatMakesNoSense) {
   const Workplace here;
-  EXPECT_THAT(here.run(train("new", {"--holdout", "0.1", "--eval", rows})),
-              FailsSaying({"--holdout: ", "--eval", "choose one"}));
+  EXPECT_THAT(here.run(train("new", {"--holdout", "0.1", "--eval", rows})), IsWrongUsage("--holdout"));
   EXPECT_THAT(here.run({"eval", "run", "--data", rows, "--holdout", "1"}),
               FailsSaying({"--holdout: must be a share between 0 and 1"}));
   EXPECT_THAT(here.run(train("new", {"--holdout", "0.0001"})), FailsSaying({"leaves none to evaluate on"}));
@@ -98,8 +97,7 @@ TEST(DataOptions, RefuseWhatMakesNoSense) {
 
 TEST(DataOptions, InterruptedWhileReadingStopsAtOnce) {
   const Workplace here;
-  // Zeros that take no room on the disk, and a minute to read.
-  Hdf5File(here / "long.h5").data_set("/rows", H5T_NATIVE_FLOAT, {1'000'000'000, 16}, nullptr);
+  Hdf5File(here / "long.h5").zeros("/rows", H5T_NATIVE_FLOAT, {1'000'000'000, 16});  // a minute to read
   const auto before = here.names();
   for (const auto& more : {Arguments{}, Arguments{"--skip-bad-rows"}}) {
     Process process(here.path(),

@@ -296,8 +296,8 @@ TEST(BatchLoader, RefusesImpossibleOptions) {
     }
     return "accepted";
   };
-  EXPECT_EQ(message({.batch_size = 0}), "batch_size is 0; it must be at least 1");
-  EXPECT_EQ(message({.prefetch = -1}), "prefetch is -1; it must be at least 1");
+  EXPECT_EQ(message({.batch_size = 0}), "batch_size: must be at least 1, not 0");
+  EXPECT_EQ(message({.prefetch = -1}), "prefetch: must be at least 1, not -1");
   Numbered none(0);
   EXPECT_THROW(BatchLoader(none, {}), std::invalid_argument);
   BatchLoader loader(source, {});

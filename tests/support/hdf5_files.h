@@ -65,6 +65,17 @@ class Hdf5File {
     H5Gclose(H5Gcreate2(file_, path.c_str(), with_groups(), H5P_DEFAULT, H5P_DEFAULT));
   }
 
+  /// Zeros that have their place in the file and take no room on the disk.
+  void zeros(const std::string& path, hid_t type, const std::vector<hsize_t>& shape) {
+    const hid_t layout = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_alloc_time(layout, H5D_ALLOC_TIME_EARLY);
+    H5Pset_fill_time(layout, H5D_FILL_TIME_NEVER);
+    const hid_t space = H5Screate_simple(static_cast<int>(shape.size()), shape.data(), nullptr);
+    H5Dclose(H5Dcreate2(file_, path.c_str(), type, space, with_groups(), layout, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Pclose(layout);
+  }
+
   /// `bytes`: elements of `type` as the file shall hold them; null leaves the data set without storage.
   void data_set(const std::string& path, hid_t type, const std::vector<hsize_t>& shape, const void* bytes,
                 const Storage& storage = {}) {

@@ -8,13 +8,15 @@
 #include <functional>
 #include <memory>
 
+#include "msae/core/export.h"
 #include "msae/data/source.h"
 
 namespace msae::data {
 
 /// Rows divided by their Euclidean norm (taken in float64). A zero row, which has no direction, stays zero.
-std::shared_ptr<EmbeddingSource> unit_rows(std::shared_ptr<EmbeddingSource> source);
+MSAE_EXPORT std::shared_ptr<EmbeddingSource> unit_rows(std::shared_ptr<EmbeddingSource> source);
 
+/// What skip_bad_rows() gives.
 struct GoodRows {
   std::shared_ptr<EmbeddingSource> rows = {};  ///< the source itself where nothing is skipped
   std::int64_t skipped = 0;                    ///< rows left out
@@ -22,28 +24,36 @@ struct GoodRows {
 };
 
 /// Without the rows that hold NaN or Inf, which are found now, in one pass; takes 8 bytes for each.
+/// \param source   to look through
 /// \param progress called with the share of rows looked at; may throw to stop
+/// \return the good rows, and how many there were of the others
 /// \throws msae::IoError when no row is left, or as EmbeddingSource::read
-GoodRows skip_bad_rows(std::shared_ptr<EmbeddingSource> source,
-                       const std::function<void(double)>& progress = {});
+MSAE_EXPORT GoodRows skip_bad_rows(std::shared_ptr<EmbeddingSource> source,
+                                   const std::function<void(double)>& progress = {});
 
-/// Two parts of one source: held_out() has one row of each stratum
+/// The part of a source to evaluate on, of two: it has one row of each stratum
 ///   [ceil(k / share), ceil((k + 1) / share)),  k = 0, 1, ...
-/// that lies within the rows, drawn by a hash of k, and without_held_out() has all others, both in order. The
+/// that lies within the rows, drawn by a hash of k; without_held_out() has all others, both in order. The
 /// split depends on the number of rows and the share alone, so whoever names the same share of the same file
 /// means the same rows.
-/// \param share of the rows that is held out, between 0 and 1
-/// \throws std::invalid_argument when the share is none  \throws msae::IoError when a part would be empty
-std::shared_ptr<EmbeddingSource> held_out(std::shared_ptr<EmbeddingSource> source, double share);
-std::shared_ptr<EmbeddingSource> without_held_out(std::shared_ptr<EmbeddingSource> source, double share);
+/// \param source whose rows are split
+/// \param share  of the rows that is held out, between 0 and 1
+/// \throws std::invalid_argument when the share is none
+/// \throws msae::IoError when a part would be empty
+MSAE_EXPORT std::shared_ptr<EmbeddingSource> held_out(std::shared_ptr<EmbeddingSource> source, double share);
+
+/// The other part, to train on; as held_out().
+MSAE_EXPORT std::shared_ptr<EmbeddingSource> without_held_out(std::shared_ptr<EmbeddingSource> source,
+                                                              double share);
 
 /// How a file is to be read: bad rows are skipped first, then rows held out, then norms taken.
-struct ReadOptions {
-  bool unit_rows = false;
-  bool skip_bad_rows = false;
-  double holdout = 0;  ///< share of the rows that is kept for evaluation; 0: none
+struct MSAE_EXPORT ReadOptions {
+  bool unit_rows = false;      ///< divide rows by their norm
+  bool skip_bad_rows = false;  ///< leave out rows with NaN or Inf, which are an error otherwise
+  double holdout = 0;          ///< share of the rows that is kept for evaluation; 0: none
 
-  void validate() const;  ///< \throws std::invalid_argument
+  /// \throws std::invalid_argument when holdout is no share
+  void validate() const;
 };
 
 /// A source as the options would have it.
@@ -57,8 +67,14 @@ struct Prepared {
   const std::shared_ptr<EmbeddingSource>& evaluated() const { return held_out ? held_out : rows; }
 };
 
-/// \throws as the functions above
-Prepared prepare(std::shared_ptr<EmbeddingSource> source, const ReadOptions& options,
-                 const std::function<void(double)>& progress = {});
+/// Makes the views that the options ask for; skip_bad_rows looks through the source now.
+/// \param source   rows as they are
+/// \param options  what to make of them
+/// \param progress as skip_bad_rows()
+/// \return the parts
+/// \throws std::invalid_argument for impossible options
+/// \throws msae::IoError as skip_bad_rows() and held_out()
+MSAE_EXPORT Prepared prepare(std::shared_ptr<EmbeddingSource> source, const ReadOptions& options,
+                             const std::function<void(double)>& progress = {});
 
 }  // namespace msae::data

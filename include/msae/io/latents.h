@@ -8,24 +8,28 @@
 #include <string>
 #include <vector>
 
+#include "msae/core/export.h"
 #include "msae/data/source.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::io {
 
-struct LatentsOptions {
+/// What to write of the latents.
+struct MSAE_EXPORT LatentsOptions {
   models::OperatingPoint point = {};  ///< as trained
   std::int64_t batch_size = 4096;     ///< rows at a time; changes the results by rounding only
   std::string run = {};               ///< what the file says of where the model came from
   /// A label for every row of the data's file, by EmbeddingSource::original_row(); empty: none are written.
   std::vector<std::string> labels = {};
 
-  void validate() const;  ///< \throws std::invalid_argument naming the field and the value
+  /// \throws std::invalid_argument naming the field and the value
+  void validate() const;
 };
 
+/// What was written.
 struct LatentsSummary {
-  std::int64_t rows = 0;
-  std::int64_t latents = 0;
+  std::int64_t rows = 0;     ///< that were encoded
+  std::int64_t latents = 0;  ///< of the model
   std::int64_t entries = 0;  ///< latents above zero, of all rows together
 };
 
@@ -35,11 +39,18 @@ struct LatentsSummary {
 ///   /rows int64 [rows], the rows' numbers in the data's file, where a view leaves some out;
 ///   /labels strings [rows], where there are labels; and the attributes run, data, point and msae_version.
 /// Memory: a few times batch_size x latents, whatever the number of rows (labels aside).
+/// \param model    to encode with
+/// \param data     raw embeddings [rows, dim]
+/// \param file     to write
+/// \param options  which latents, and what else to write
 /// \param progress called with the share of rows done; may throw to stop, which leaves no file
+/// \return what was written
 /// \throws std::invalid_argument when data and model differ in dimension, or the point or the labels do not
-/// fit \throws msae::IoError when the data cannot be read or the file not be written
-LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSource& data,
-                             const std::filesystem::path& file, const LatentsOptions& options = {},
-                             const std::function<void(double)>& progress = {});
+///         fit
+/// \throws msae::IoError when the data cannot be read or the file not be written
+MSAE_EXPORT LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSource& data,
+                                         const std::filesystem::path& file,
+                                         const LatentsOptions& options = {},
+                                         const std::function<void(double)>& progress = {});
 
 }  // namespace msae::io

@@ -33,7 +33,7 @@ struct MSAE_EXPORT SparseAutoencoderOptions {
 };
 
 /// Where on its sparsity axis a model is asked to work.
-struct OperatingPoint {
+struct MSAE_EXPORT OperatingPoint {
   /// What decides how many latents are kept.
   enum class Kind {
     trained,  ///< relu: all positives; topk: its k; batch-topk: its threshold; matryoshka: its first level
