@@ -103,7 +103,7 @@ TEST(Encode, AFullDiskLeavesNothing) {
 
 TEST(Encode, InterruptedLeavesNothing) {
   const Workplace here;
-  Hdf5File(here / "long.h5").data_set("/rows", H5T_NATIVE_FLOAT, {5'000'000, 16}, nullptr);
+  Hdf5File(here / "long.h5").zeros("/rows", H5T_NATIVE_FLOAT, {5'000'000, 16});
   const auto before = here.names();
   Process process(here.path(),
                   {"encode", "run", "--data", "long.h5:/rows", "--out", "l.h5", "--batch-size", "2"});
