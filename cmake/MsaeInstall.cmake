@@ -19,6 +19,8 @@ if(TARGET msae_cli)
   set_target_properties(msae_cli PROPERTIES
     INSTALL_RPATH "$ORIGIN/../${bundled_torch}/lib;${MSAE_TORCH_ROOT}/lib")
   install(TARGETS msae_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${msae_completion_file} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+          RENAME msae)
 endif()
 
 # The package, for an installed tree and for this build tree.

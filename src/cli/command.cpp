@@ -30,6 +30,10 @@ extern "C" void on_interrupt(int signal_number) {
   std::signal(signal_number, SIG_DFL);
 }
 
+[[noreturn]] void refuse_list(const std::string& text, const std::string& option) {
+  throw std::invalid_argument(option + ": '" + text + "' is not a list of numbers like 64,128,256");
+}
+
 template <typename Number>
 std::vector<Number> parse_list(const std::string& text, const std::string& option) {
   std::vector<Number> values;
@@ -39,9 +43,7 @@ std::vector<Number> parse_list(const std::string& text, const std::string& optio
     Number value{};
     const auto [next, error] = std::from_chars(at, end, value);
     const bool ends_well = error == std::errc() && (next == end || (*next == ',' && next + 1 != end));
-    if (!ends_well) {
-      throw std::invalid_argument(option + ": '" + text + "' is not a list of numbers like 64,128,256");
-    }
+    if (!ends_well) refuse_list(text, option);
     values.push_back(value);
     if (next == end) return values;
     at = next + 1;
@@ -155,6 +157,10 @@ void write_json(const Common& common, const nlohmann::ordered_json& result) {
 
 void say(const Common& common, const std::string& line) {
   if (!common.quiet) std::cerr << line << std::endl;
+}
+
+std::string absolute_path(const std::string& path) {
+  return std::filesystem::absolute(path).string();
 }
 
 const std::atomic<bool>& interrupted() {

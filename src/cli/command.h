@@ -37,6 +37,10 @@ void write_json(const Common& common, const nlohmann::ordered_json& result);
 /// A line on stderr unless --quiet.
 void say(const Common& common, const std::string& line);
 
+/// As a run's options name a file or DATA, so that the run can be repeated from any folder. A DATA with a
+/// path inside the file counts as one path; "..", which may follow a link, stays as it is.
+std::string absolute_path(const std::string& path);
+
 /// Set by the first Ctrl-C or SIGTERM once watch_interrupts() was called; the second one ends the process.
 const std::atomic<bool>& interrupted();
 void watch_interrupts();

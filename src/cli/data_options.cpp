@@ -1,12 +1,33 @@
 #include "cli/data_options.h"
 
+#include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/numbers.h"
+#include "cli/toml.h"
+#include "core/file.h"
 #include "core/printable.h"
 #include "msae/core/error.h"
 
 namespace msae::cli {
+namespace {
+
+// What RUN/options.toml says, by name; empty for a model that is no run of ours, or where it cannot be read.
+std::map<std::string, std::string> options_of_run(const std::string& run) {
+  std::map<std::string, std::string> options;
+  try {
+    const auto file = std::filesystem::path(run) / "options.toml";
+    for (const auto& entry : parse_toml(files::read_text(file, 1 << 20))) {
+      if (entry.values.size() == 1) options[entry.name] = entry.values[0];
+    }
+  } catch (const IoError&) {
+  } catch (const TomlError&) {
+  }
+  return options;
+}
+
+}  // namespace
 
 void add_row_options(CLI::App& command, data::ReadOptions& options) {
   command.add_flag("--unit-rows", options.unit_rows, "Divide every row by its norm (a zero row stays zero)");
@@ -37,6 +58,25 @@ data::Prepared open_data(const std::string& name, const data::ReadOptions& optio
                     std::to_string(data.first_skipped));
   }
   return data;
+}
+
+void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,
+                            const Common& common) {
+  const auto trained = options_of_run(run);
+  if (trained.empty()) return;
+  const auto value = [&](const std::string& name) {
+    const auto found = trained.find(name);
+    return found == trained.end() ? "" : found->second;
+  };
+  if ((value("unit-rows") == "true") != options.unit_rows) {
+    say(common, "msae: " + printable(run) + " was trained " + (options.unit_rows ? "without" : "with") +
+                    " --unit-rows; what it is given now has other norms");
+  }
+  const auto holdout = value("holdout");
+  if (!holdout.empty() && options.holdout == 0 && value("data") == absolute_path(data)) {
+    say(common, "msae: " + printable(run) + " was trained on these rows; --holdout " + holdout +
+                    " takes those alone that were held out");
+  }
 }
 
 void add_skipped(nlohmann::ordered_json& json, const data::ReadOptions& options, const data::Prepared& data) {

@@ -23,6 +23,11 @@ std::function<void(double)> reading(ProgressBar& bar, const std::string& name);
 /// \throws as data::open and data::prepare, and as reading()
 data::Prepared open_data(const std::string& name, const data::ReadOptions& options, const Common& common);
 
+/// A remark on stderr where `run` was trained on rows read otherwise, or on these very rows, those among them
+/// that it was told to hold out.
+void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,
+                            const Common& common);
+
 /// Adds rows_skipped where rows were to be skipped.
 void add_skipped(nlohmann::ordered_json& json, const data::ReadOptions& options, const data::Prepared& data);
 

@@ -111,6 +111,7 @@ void run(Arguments& a) {
   const auto model = io::load(a.run, device);
   a.options.point = point(a, *model);
   a.options.run = a.run;
+  say_how_rows_were_read(a.run, a.data, a.read, a.common);
   watch_interrupts();
   const auto data = open_data(a.data, a.read, a.common);
   a.options.labels = labels(a, data.rows->original_rows());

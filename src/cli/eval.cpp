@@ -45,6 +45,7 @@ void run(Arguments& arguments) {
   auto results = nlohmann::ordered_json::array();
   for (const auto& folder : arguments.runs) {
     const auto model = io::load(folder, device);
+    say_how_rows_were_read(folder, arguments.data, arguments.read, common);
     RunReport report{folder, evaluate_with_bar(*model, *data.evaluated(), arguments.options, common)};
     if (!arguments.truth.empty()) report.recovery = recovery(*model, truth, arguments.truth);
     if (shows_table(common)) {

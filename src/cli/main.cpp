@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -138,7 +139,7 @@ int run(CLI::App& program, const OptionsFile& file, std::vector<std::string> arg
 
 }  // namespace
 
-int main(int count, char** values) {
+int main(int count, char** values) try {
   fill_closed_streams();
   wait_without_spinning(count, values);
   std::signal(SIGXFSZ, SIG_IGN);  // a file size limit shows as a failed write, which loses nothing
@@ -152,4 +153,7 @@ int main(int count, char** values) {
   msae::cli::add_completion(program);
   const auto file = OptionsFile::attach(program);
   return run(program, *file, {values + 1, values + count});
+} catch (const std::exception& error) {  // of what describes the options: there is no memory at all
+  std::fputs(error.what(), stderr);
+  return failure;
 }

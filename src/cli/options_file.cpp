@@ -107,9 +107,9 @@ std::vector<CLI::ConfigItem> OptionsFile::from_config(std::istream&) const {
 }
 
 std::string OptionsFile::file_of_call() const {
-  const auto resumed = resumed_options();
+  auto resumed = resumed_options();
   if (!resumed.empty()) return resumed;
-  const auto file = value_of(*running(program_), "--config");
+  auto file = value_of(*running(program_), "--config");
   return file.empty() ? value_of(program_, "--config") : file;
 }
 

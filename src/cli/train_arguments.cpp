@@ -141,15 +141,9 @@ std::string joined(const std::vector<Number>& values) {
   return text.str();
 }
 
-// So that the run can be repeated from any folder. A DATA with a path inside the file counts as one path;
-// "..", which may follow a link, stays as it is.
-std::string absolute(const std::string& path) {
-  return std::filesystem::absolute(path).string();
-}
-
 std::string toml_path(const std::string& option, const std::string& path) {
   try {
-    return toml_string(absolute(path));
+    return toml_string(absolute_path(path));
   } catch (const std::invalid_argument& error) {
     throw std::invalid_argument("--" + option + ": " + error.what());
   }

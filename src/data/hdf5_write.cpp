@@ -71,6 +71,7 @@ void File::write_strings(const std::string& path, const std::vector<std::string>
   const Session session;
   const Handle type = string_type();
   std::vector<const char*> elements;
+  elements.reserve(values.size());
   for (const auto& value : values) elements.push_back(value.c_str());
   const Handle data = create_data_set(path, type.get(), {values.size()});
   check(H5Dwrite(data.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, elements.data()),

@@ -39,7 +39,7 @@ void require_memory_to_train(const models::SparseAutoencoder& model, const Train
   const auto latents = static_cast<std::uint64_t>(model.latents());
   const auto dictionary = saturating_product(latents, static_cast<std::uint64_t>(model.dim()));
   const auto batch = saturating_product(latents, static_cast<std::uint64_t>(options.batch_size));
-  const auto bytes = model.decoder.element_size();
+  const auto bytes = static_cast<std::uint64_t>(model.decoder.element_size());
   require_memory(std::max(saturating_product(dictionary, 6 * bytes), saturating_product(batch, 3 * bytes)),
                  "training " + std::to_string(model.latents()) + " latents on batches of " +
                      std::to_string(options.batch_size));
@@ -55,12 +55,9 @@ struct Stopped {};
 // One fit(): the loop's state in one place.
 class Fit {
  public:
-  Fit(models::SparseAutoencoder& model, TrainOptions options, data::EmbeddingSource& rows,
+  Fit(models::SparseAutoencoder& model, const TrainOptions& options, data::EmbeddingSource& rows,
       const RunOptions& run, const std::function<void(double)>& reading)
-      : model_(model),
-        options_(std::move(options)),
-        run_(run),
-        loader_(rows, loader_options(model, options_)) {
+      : model_(model), options_(options), run_(run), loader_(rows, loader_options(model, options_)) {
     per_epoch_ = loader_.batches_per_epoch();
     steps_ = all_steps();
     if (options_.dead_after == 0) options_.dead_after = rows.rows();
@@ -228,8 +225,7 @@ class Fit {
 
 }  // namespace
 
-Trainer::Trainer(models::SparseAutoencoder& model, TrainOptions options)
-    : model_(model), options_(std::move(options)) {
+Trainer::Trainer(models::SparseAutoencoder& model, TrainOptions options) : model_(model), options_(options) {
   options_.validate();
 }
 

@@ -38,8 +38,21 @@ TEST(DataOptions, HeldOutRowsAreThoseThatEvalAndEncodeTake) {
   const auto points = parse(evaluated.out).at(0).at("points");
   ASSERT_EQ(points.size(), at_the_end.at("points").size());
   EXPECT_NEAR(points.at(0).at("fvu"), at_the_end.at("points").at(0).at("fvu"), 1e-5);
-  const auto whole = parse(here.run({"eval", "part", "--data", rows, "--json", "-"}).out).at(0);
-  EXPECT_EQ(whole.at("rows"), 600);
+  EXPECT_THAT(evaluated.err, Not(HasSubstr("was trained")));
+  const auto whole = here.run({"eval", "part", "--data", rows, "--json", "-"});
+  EXPECT_EQ(parse(whole.out).at(0).at("rows"), 600);
+  EXPECT_THAT(whole.err, AllOf(HasSubstr("part was trained with --unit-rows"),
+                               HasSubstr("part was trained on these rows; --holdout 0.1 takes those alone")));
+}
+
+TEST(DataOptions, OtherThanInTrainingAreRemarkedUpon) {
+  const Workplace here;
+  const Arguments encode{"encode", "run", "--data", rows, "--out", "l.h5", "--force"};
+  EXPECT_THAT(here.run(encode + Arguments{"--unit-rows"}).err,
+              HasSubstr("run was trained without --unit-rows"));
+  EXPECT_THAT(here.run(encode).err, Not(HasSubstr("was trained")));
+  std::filesystem::remove(here / "run" / "options.toml");  // as of a model from elsewhere
+  EXPECT_THAT(here.run(encode + Arguments{"--unit-rows"}).err, Not(HasSubstr("was trained")));
 }
 
 TEST(DataOptions, AreRecordedAndMustNotChangeInAResumedRun) {
