@@ -52,7 +52,7 @@ missing_packages() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   fi
   command -v dpkg-query >/dev/null || return 0  # not Debian: CMake says which library it misses
-  comm -23 <(printf '%s\n' "${library_packages[@]}") \
+  comm -23 <(printf '%s\n' "${library_packages[@]}" | sort) \
     <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${library_packages[@]}" 2>/dev/null |
       sed -n 's/^installed //p' | sort)
 }
