@@ -4,10 +4,10 @@
 #include <iostream>
 
 int main() try {
-  msae::data::SyntheticHierarchy rows({.rows = 4000, .dim = 32, .concepts = 40, .active = 4});
+  msae::data::SyntheticHierarchy rows({.rows = 8000, .dim = 64, .concepts = 40, .active = 3});
   msae::models::SparseAutoencoder sae(
-      {.dim = rows.dim(), .latents = 64, .activation = msae::models::Matryoshka{.levels = {4, 8}}});
-  msae::train::Trainer trainer(sae, {.batch_size = 400, .epochs = 20, .learning_rate = 0.01});
+      {.dim = rows.dim(), .latents = 128, .activation = msae::models::Matryoshka{.levels = {4, 8}}});
+  msae::train::Trainer trainer(sae, {.batch_size = 200, .epochs = 20, .learning_rate = 0.005});
   trainer.fit(rows);
 
   const auto& truth = rows.truth();
