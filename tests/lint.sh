@@ -9,6 +9,11 @@ say "Checking the format of every file"
 mapfile -t files < <(sources '*.h' '*.cpp')
 clang-format --dry-run --Werror "${files[@]}" || die "the files above are not formatted: clang-format -i FILE"
 
+# What the shared library would hide from its users.
+if grep -nE '^(class [A-Z]|[a-z][A-Za-z_:<>, &*0-9]* [a-z_]+\()' -r include | grep -vE 'MSAE_EXPORT|class Random;|:(namespace|using|struct|enum|inline|template) '; then
+  die "the declarations above lack MSAE_EXPORT"
+fi
+
 mapfile -t files < <(sources 'src/*.cpp' 'examples/*.cpp' ':!examples/consumer')
 jobs=$(build_jobs)
 say "clang-tidy on ${#files[@]} files, $jobs at a time, about $((${#files[@]} * 15 / jobs / 60 + 1)) min"
