@@ -1,6 +1,7 @@
 // Trains a small dictionary on embeddings whose concepts are known, and says how many of them it found.
 #include <msae/msae.h>
 
+#include <exception>
 #include <iostream>
 
 int main() try {
@@ -15,7 +16,7 @@ int main() try {
   const auto found = msae::eval::concept_recovery(sae.decoder, dictionary, truth.depth).front();
   std::cout << "msae " << msae::version() << ": " << found.concepts << " concepts, " << 100 * found.above
             << " % found within cosine 0.9 (at random " << 100 * found.random_above << " %)\n";
-} catch (const msae::Error& error) {
+} catch (const std::exception& error) {
   std::cerr << error.what() << "\n";
   return 1;
 }

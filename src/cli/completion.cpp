@@ -48,6 +48,8 @@ std::string bash(const CLI::App& program) {
   std::ostringstream text;
   text << "_msae() {\n"
           "  local typed=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= known= word\n"
+          "  if [ \"$typed\" = = ]; then typed=; elif [ \"$before\" = = ]; then "
+          "before=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
           "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
           "    case $word in "
        << CLI::detail::join(names, "|") << ") command=$word; break ;; esac\n  done\n"

@@ -42,7 +42,7 @@ CLI::Option* add_holdout(CLI::App& command, data::ReadOptions& options, const st
 std::function<void(double)> reading(ProgressBar& bar, const std::string& name) {
   return [&bar, name](double share) {
     if (share < 1) bar.update(share, "reading " + printable(name));  // not worth a line where it took no time
-    if (interrupted()) throw Error("interrupted while reading " + name + ", before anything was written");
+    if (interrupted()) throw Error("interrupted while reading " + name + "; nothing was written");
   };
 }
 
@@ -70,7 +70,7 @@ void say_how_rows_were_read(const std::string& run, const std::string& data, con
   };
   if ((value("unit-rows") == "true") != options.unit_rows) {
     say(common, "msae: " + printable(run) + " was trained " + (options.unit_rows ? "without" : "with") +
-                    " --unit-rows; what it is given now has other norms");
+                    " --unit-rows, which is " + (options.unit_rows ? "" : "not ") + "given now");
   }
   const auto holdout = value("holdout");
   if (!holdout.empty() && options.holdout == 0 && value("data") == absolute_path(data)) {

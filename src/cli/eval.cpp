@@ -38,10 +38,15 @@ void run(Arguments& arguments) {
   if (!arguments.k.empty()) arguments.options.k = parse_integers(arguments.k, "--k");
   arguments.options.validate();
   const auto device = resolve_device(common.device);
+  watch_interrupts();
   const auto data = open_data(arguments.data, arguments.read, common);
   data::SyntheticTruth truth;
   if (!arguments.truth.empty()) truth = data::read_truth(arguments.truth);
 
+  // All of them before the first is worked on, whose result would be lost.
+  for (const auto& folder : arguments.runs) {
+    eval::check(*io::load(folder, device), *data.evaluated(), arguments.options);
+  }
   auto results = nlohmann::ordered_json::array();
   for (const auto& folder : arguments.runs) {
     const auto model = io::load(folder, device);

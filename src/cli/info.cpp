@@ -68,6 +68,7 @@ Json file_info(const fs::path& file) {
 }
 
 Json embeddings_info(const Arguments& a) {
+  watch_interrupts();
   const auto data = open_data(a.path, a.read, a.common);
   const auto& source = data.rows;
   ProgressBar bar(!a.common.quiet);

@@ -129,7 +129,8 @@ int run(CLI::App& program, const OptionsFile& file, std::vector<std::string> arg
   } catch (const std::bad_alloc&) {
     return fail("out of memory; try a smaller --batch-size or fewer latents");
   } catch (const std::invalid_argument& error) {
-    return fail(in_options(program, error.what()));
+    const auto sentence = in_options(program, error.what());
+    return fail(file.gave(sentence.substr(0, sentence.find(':'))) ? file.name() + ": " + sentence : sentence);
   } catch (const std::filesystem::filesystem_error& error) {
     return fail(error.path1().string() + ": " + error.code().message());
   } catch (const std::exception& error) {

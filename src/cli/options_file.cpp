@@ -121,6 +121,10 @@ std::string OptionsFile::resumed_run() const {
   return value_of(*command, "--out");
 }
 
+bool OptionsFile::gave(const std::string& option) const {
+  return option.rfind("--", 0) == 0 && given_.count(option.substr(2)) > 0;
+}
+
 std::string OptionsFile::resumed_options() const {
   const auto run = resumed_run();
   const auto file = std::filesystem::path(run) / "options.toml";
@@ -183,6 +187,12 @@ CLI::App& OptionsFile::owner(const TomlEntry& entry, CLI::App& command) const {
 CLI::Option& OptionsFile::find(const TomlEntry& entry, CLI::App& command) const {
   auto* option = option_named(command, entry.name);
   if (!option) {
+    for (auto* other : program_.get_subcommands([](CLI::App*) { return true; })) {
+      if (!option_named(*other, entry.name)) continue;
+      refuse("'" + entry.name + "' is an option of " + other->get_name() + ", not of " + command.get_name() +
+                 "; it belongs below [" + other->get_name() + "]",
+             entry.line);
+    }
     refuse("unknown option '" + entry.name + "'" + did_you_mean(nearest_option(entry.name, command, true)),
            entry.line);
   }

@@ -32,6 +32,10 @@ class OptionsFile : public CLI::Config {
   std::string resumed_run() const;
   /// RUN/options.toml where there is one.
   std::string resumed_options() const;
+  /// The file that was read; empty for none.
+  const std::string& name() const { return file_; }
+  /// Whether an option, "--lr", has its value from the file.
+  bool gave(const std::string& option) const;
   /// Names of the options that have their values from the file.
   const std::set<std::string>& given() const { return given_; }
 

@@ -5,6 +5,7 @@
 
 #include "cli/progress_bar.h"
 #include "cli/table.h"
+#include "msae/core/error.h"
 
 namespace msae::cli {
 namespace {
@@ -79,8 +80,10 @@ nlohmann::ordered_json to_json(const RunReport& report) {
 eval::Evaluation evaluate_with_bar(models::SparseAutoencoder& model, data::EmbeddingSource& data,
                                    const eval::EvalOptions& options, const Common& common) {
   ProgressBar bar(!common.quiet);
-  return eval::evaluate(model, data, options,
-                        [&](double share) { bar.update(share, "evaluating " + data.name()); });
+  return eval::evaluate(model, data, options, [&](double share) {
+    if (interrupted()) throw Error("interrupted while evaluating on " + data.name());
+    bar.update(share, "evaluating on " + data.name());
+  });
 }
 
 }  // namespace msae::cli

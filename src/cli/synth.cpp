@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/numbers.h"
+#include "cli/progress_bar.h"
 #include "msae/core/error.h"
 #include "msae/data/synthetic.h"
 
@@ -26,7 +27,13 @@ void run(Arguments& arguments) {
     throw IoError(arguments.out + ": exists; name another file or pass --force to replace it");
   }
   data::SyntheticHierarchy data(arguments.options);
-  data::write_synthetic(data, arguments.out);
+  watch_interrupts();
+  ProgressBar bar(!common.quiet);
+  data::write_synthetic(data, arguments.out, [&](double share) {
+    if (interrupted()) throw Error("interrupted, and " + arguments.out + " was not written");
+    if (share < 1) bar.update(share, "writing " + arguments.out);
+  });
+  bar.clear();
   const auto& o = arguments.options;
   if (shows_table(common)) {
     std::cout << arguments.out << ": " << o.rows << " rows of dimension " << o.dim << " under /embeddings, "

@@ -15,14 +15,6 @@ namespace {
 
 using Kind = TomlEntry::Kind;
 
-// The shortest that reads as the same number, and as a real one: 30.0 is no whole number.
-std::string real_text(double value) {
-  std::array<char, 32> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
-  std::string text(digits.data(), end);
-  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
-}
-
 // Of a value that is one string, number or boolean.
 Kind kind_of(const toml::node& node) {
   if (node.is_string()) return Kind::text;
@@ -35,7 +27,7 @@ Kind kind_of(const toml::node& node) {
 std::string text_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return text->get();
   if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* number = node.as_floating_point()) return real_text(number->get());
+  if (const auto* number = node.as_floating_point()) return toml_number(number->get());
   return node.as_boolean()->get() ? "true" : "false";
 }
 
@@ -71,11 +63,19 @@ toml::table parse(const std::string& text) {
     return toml::parse(std::string_view(text));
   } catch (const toml::parse_error& error) {
     throw TomlError(static_cast<long>(error.source().begin.line),
-                    "is not valid TOML (" + std::string(error.description()) + ")");
+                    "is not valid TOML (" + std::string(error.description()) +
+                        "); text stands in quotes, both of them, and true and false in small letters");
   }
 }
 
 }  // namespace
+
+std::string toml_number(double value) {
+  std::array<char, 32> digits{};
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  std::string text(digits.data(), end);
+  return text.find_first_not_of("-0123456789") == std::string::npos ? text + ".0" : text;
+}
 
 std::vector<TomlEntry> parse_toml(const std::string& text) {
   const auto table = parse(with_large_seeds_quoted(text));

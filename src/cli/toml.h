@@ -26,6 +26,9 @@ struct TomlError : std::runtime_error {
 /// All entries in the order of their lines. \throws TomlError
 std::vector<TomlEntry> parse_toml(const std::string& text);
 
+/// The shortest number that reads as the same, and as a real one: 30.0 is no whole number.
+std::string toml_number(double value);
+
 /// As a TOML string. \throws std::invalid_argument when the text is not UTF-8
 std::string toml_string(const std::string& text);
 

@@ -86,6 +86,7 @@ void run(const TrainArguments& a) {
     if (shows_table(a.common)) print(std::cout, report);
     json["evaluation"] = cli::to_json(report);
   }
+  if (!evaluation_data) say(a.common, "See where it stands: msae eval " + a.out + " --data DATA");
   write_json(a.common, json);
 }
 

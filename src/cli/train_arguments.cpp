@@ -167,8 +167,9 @@ void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& 
   if (a.steps || a.epochs) return;
   const auto steps = o.epochs * ((rows - 1) / o.batch_size + 1);
   if (steps >= few) return;
-  say(a.common, "msae: " + std::to_string(steps) +
-                    " steps in all are few; a smaller --batch-size or more --epochs gives a better model");
+  say(a.common, "msae: " + std::to_string(steps) + " steps in all are few; a smaller --batch-size, " +
+                    std::to_string(std::max<std::int64_t>(32, o.batch_size / 8)) +
+                    " say, or more --epochs gives a better model");
 }
 
 }  // namespace
@@ -213,7 +214,6 @@ TrainPlan plan(TrainArguments a, const data::EmbeddingSource& data) {
 std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   const auto& o = p.train;
   std::ostringstream text;
-  text.precision(17);
   const auto line = [&](const char* key, const auto& value) { text << key << " = " << value << "\n"; };
   const auto path = [&](const char* key, const std::string& value) { line(key, toml_path(key, value)); };
   text << "# Every option of this run. To repeat it: msae train --config options.toml --out OTHER\n[train]\n";
@@ -222,7 +222,7 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   if (!a.eval.empty()) path("eval", a.eval);
   if (a.read.unit_rows) line("unit-rows", "true");
   if (a.read.skip_bad_rows) line("skip-bad-rows", "true");
-  if (a.read.holdout > 0) line("holdout", a.read.holdout);
+  if (a.read.holdout > 0) line("holdout", toml_number(a.read.holdout));
   line("preset", toml_string(a.preset));
   line("model", toml_string(a.model));
   line("latents", p.model.latents);
@@ -235,14 +235,14 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   }
   o.steps > 0 ? line("steps", o.steps) : line("epochs", o.epochs);
   line("batch-size", o.batch_size);
-  line("lr", o.learning_rate);
+  line("lr", toml_number(o.learning_rate));
   line("schedule", toml_string(schedule_name(o)));
-  line("warmup", o.warmup);
-  line("decay", o.decay);
+  line("warmup", toml_number(o.warmup));
+  line("decay", toml_number(o.decay));
   line("loss", toml_string(o.loss == train::Loss::mse ? "mse" : "nmse"));
-  line("l1", o.l1);
-  line("clip", o.clip);
-  line("weight-decay", o.weight_decay);
+  line("l1", toml_number(o.l1));
+  line("clip", toml_number(o.clip));
+  line("weight-decay", toml_number(o.weight_decay));
   line("engine", toml_string(a.engine));
   line("seed", toml_seed(a.common.seed));
   line("device", toml_string(a.common.device));

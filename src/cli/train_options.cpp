@@ -73,7 +73,9 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   real("--l1", a.l1, "Weight of the L1 loss [0.003 for relu, 0 for the others]");
   real("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
   real("--weight-decay", a.weight_decay, "AdamW's weight decay, below 1 / lr [0]");
-  add_choice(command, group, "--engine", a.engine, "What computes the steps", {"auto", "autograd"});
+  add_choice(command, group, "--engine", a.engine,
+             "What computes the steps: autograd (of LibTorch), or auto, the fastest there is",
+             {"auto", "autograd"});
 }
 
 }  // namespace

@@ -21,6 +21,20 @@ std::string about_unknown(const CLI::App& program, const CLI::App* command, cons
   return "unknown subcommand '" + word + "'" + did_you_mean(nearest(word, subcommand_names(program)));
 }
 
+bool is_typed(const CLI::App& command, const char* option) {
+  const auto* found = command.get_option_no_throw(option);
+  return found && found->count() > 0;
+}
+
+// train alone takes DATA as its first argument, or from the run to go on with.
+std::string about_missing(const CLI::App& command, const std::string& words) {
+  if (is_typed(command, "--resume") && !is_typed(command, "--out")) {
+    return "--resume needs --out RUN, the folder of the run to go on with";
+  }
+  const bool by_name = words.rfind("--data ", 0) == 0 && command.get_name() != "train";
+  return by_name ? words + "; it names the embeddings, as in --data clip.h5:/test" : words;
+}
+
 // An unknown option first: what follows from it, as a value taken for another argument, need not be told.
 std::string sentence(const CLI::App& program, const CLI::App* command, const CLI::ParseError& error) {
   const auto unknown = program.remaining(true);
@@ -28,6 +42,8 @@ std::string sentence(const CLI::App& program, const CLI::App* command, const CLI
     if (word.size() > 1 && word[0] == '-') return about_unknown(program, command, word);
   }
   if (!unknown.empty()) return about_unknown(program, command, unknown[0]);
+  if (command && dynamic_cast<const CLI::RequiredError*>(&error))
+    return about_missing(*command, error.what());
   if (!command) {
     return "a subcommand is missing, one of " + CLI::detail::join(subcommand_names(program), ", ");
   }

@@ -20,7 +20,11 @@ c10::Device resolve_device(const std::string& name) {
     throw std::invalid_argument("device: '" + name + "' is none of auto, cpu, cuda, cuda:N");
   }
   const int index = plain ? 0 : std::stoi(name.substr(5));
-  if (!cuda) throw Error("device " + name + ": no CUDA device is visible to this build; use --device cpu");
+  if (!cuda) {
+    throw Error("device " + name + ": " +
+                (at::hasCUDA() ? "no CUDA device is visible" : "this build of msae is without CUDA") +
+                "; the device cpu is always there");
+  }
   if (index >= static_cast<int>(at::getNumGPUs())) {
     throw Error("device " + name + ": there are only " + std::to_string(at::getNumGPUs()) + " CUDA devices");
   }

@@ -57,7 +57,7 @@ void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<flo
   auto row = first;
   for (auto rest = out; all_finite(rest.first(width)); rest = rest.subspan(width)) ++row;
   throw IoError(name() + ": row " + std::to_string(original_row(row)) +
-                " holds NaN or Inf in float32; take such rows out first, or skip them (--skip-bad-rows)");
+                " holds NaN or Inf in float32; take such rows out first, or have them skipped (skip-bad-rows)");
 }
 
 std::unique_ptr<EmbeddingSource> open(const std::string& data) {

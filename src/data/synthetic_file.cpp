@@ -23,7 +23,7 @@ std::uint64_t size_on_disk(const SyntheticHierarchy& data) {
   return static_cast<std::uint64_t>(4 * dim * (rows + concepts) + codes + 16 * concepts) + (1 << 20);
 }
 
-void write_rows(SyntheticHierarchy& data, File& file) {
+void write_rows(SyntheticHierarchy& data, File& file, const std::function<void(double)>& progress) {
   constexpr std::int64_t block_values = 1 << 20;
   const auto step = std::clamp<std::int64_t>(block_values / data.dim(), 1, data.rows());
   std::vector<float> block(static_cast<std::size_t>(step * data.dim()));
@@ -34,6 +34,7 @@ void write_rows(SyntheticHierarchy& data, File& file) {
     const auto values = std::span(block).first(static_cast<std::size_t>(count * data.dim()));
     data.read(first, count, values);
     rows.write_rows<float>(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count), values);
+    if (progress) progress(0.5 * static_cast<double>(first + count) / static_cast<double>(data.rows()));
   }
 }
 
@@ -42,7 +43,7 @@ void write_list(File& file, const std::string& path, const std::vector<T>& value
   file.write(path, std::span<const T>(values), {values.size()});
 }
 
-void write_codes(const SyntheticHierarchy& data, File& file) {
+void write_codes(const SyntheticHierarchy& data, File& file, const std::function<void(double)>& progress) {
   std::vector<std::int64_t> starts{0};
   std::vector<std::int32_t> concepts;
   std::vector<float> amplitudes;
@@ -51,6 +52,9 @@ void write_codes(const SyntheticHierarchy& data, File& file) {
     concepts.insert(concepts.end(), code.concepts.begin(), code.concepts.end());
     amplitudes.insert(amplitudes.end(), code.amplitudes.begin(), code.amplitudes.end());
     starts.push_back(static_cast<std::int64_t>(concepts.size()));
+    const bool is_time = row % 4096 == 0;
+    if (progress && is_time)
+      progress(0.5 + 0.5 * static_cast<double>(row) / static_cast<double>(data.rows()));
   }
   write_list(file, "/truth/codes/indptr", starts);
   write_list(file, "/truth/codes/indices", concepts);
@@ -78,7 +82,8 @@ void check_forest(const SyntheticTruth& truth, const std::string& file) {
 
 }  // namespace
 
-void write_synthetic(SyntheticHierarchy& data, const fs::path& file) {
+void write_synthetic(SyntheticHierarchy& data, const fs::path& file,
+                     const std::function<void(double)>& progress) {
   files::AtomicFile target(file);
   // HDF5 1.10 cannot close a file that it could not write to the end, and crashes at exit. It empties the
   // file as it opens it, and with it what was set aside.
@@ -86,9 +91,9 @@ void write_synthetic(SyntheticHierarchy& data, const fs::path& file) {
   {
     auto out = File::create(target.temporary(), file.string());
     target.reserve(size_on_disk(data));
-    write_rows(data, out);
+    write_rows(data, out, progress);
     write_truth(data.truth(), out);
-    write_codes(data, out);
+    write_codes(data, out, progress);
     out.flush();
   }
   target.commit();

@@ -179,8 +179,8 @@ void EvalOptions::validate() const {
   }
 }
 
-Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data, const EvalOptions& options,
-                    const std::function<void(double)>& progress) {
+void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& data,
+           const EvalOptions& options) {
   options.validate();
   for (const auto k : options.k) {
     if (k > model.latents()) {
@@ -192,6 +192,11 @@ Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& dat
     throw std::invalid_argument("data: " + data.name() + " has dimension " + std::to_string(data.dim()) +
                                 " but the model's is " + std::to_string(model.dim()));
   }
+}
+
+Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data, const EvalOptions& options,
+                    const std::function<void(double)>& progress) {
+  check(model, data, options);
   const torch::NoGradGuard no_grad;
   Pass pass(model, options);
   std::vector<float> block;

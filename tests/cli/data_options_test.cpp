@@ -94,7 +94,7 @@ TEST(DataOptions, BadRowsAreSkippedCountedAndToldOf) {
   EXPECT_EQ(parse(seen.out).at("rows"), 58);
   EXPECT_NEAR(parse(seen.out).at("root_mean_square_norm"), 1, 1e-6);
   EXPECT_THAT(here.run({"eval", "run", "--data", "bad.h5:/rows", "--holdout", "0.5"}),
-              FailsSaying({"holds NaN or Inf in float32", "--skip-bad-rows"}));
+              FailsSaying({"holds NaN or Inf in float32", "skip-bad-rows"}));
 }
 
 TEST(DataOptions, RefuseWhatMakesNoSense) {

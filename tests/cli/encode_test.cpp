@@ -101,22 +101,5 @@ TEST(Encode, AFullDiskLeavesNothing) {
   }
 }
 
-TEST(Encode, InterruptedLeavesNothing) {
-  const Workplace here;
-  Hdf5File(here / "long.h5").zeros("/rows", H5T_NATIVE_FLOAT, {5'000'000, 16});
-  const auto before = here.names();
-  Process process(here.path(),
-                  {"encode", "run", "--data", "long.h5:/rows", "--out", "l.h5", "--batch-size", "2"});
-  while (process.running() && process.err().find("rows/s") == std::string::npos) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
-  process.signal(SIGINT);
-  const auto outcome = process.wait();
-  EXPECT_EQ(outcome.exit_code, 1) << outcome.err;
-  EXPECT_EQ(lines(outcome.err).back(), "msae: interrupted, and l.h5 was not written");
-  EXPECT_EQ(outcome.out, "");
-  EXPECT_EQ(here.names(), before);
-}
-
 }  // namespace
 }  // namespace msae::test

@@ -142,6 +142,13 @@ TEST(Eval, GivesTheKeysOfTheContractAsJson) {
   EXPECT_TRUE(runs[0].at("points")[5].at("k").is_null());
 }
 
+TEST(Eval, LooksAtAllRunsBeforeItWorksOnTheFirst) {
+  const Workplace here;
+  const Arguments call{"eval", "run", "none", "--data", "data.h5:/embeddings"};
+  EXPECT_THAT(here.run(call), FailsSaying({"none"}));
+  EXPECT_THAT(here.run(call).err, Not(HasSubstr("evaluating")));
+}
+
 TEST(Eval, WritesTheJsonToAFileBesideTheTableOnStdout) {
   const Workplace here;
   const Arguments call{"eval", "run", "run", "--data", "data.h5:/embeddings", "--json"};

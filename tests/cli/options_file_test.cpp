@@ -71,6 +71,8 @@ TEST_F(OptionsFile, NamesThatAreNotKnownAreRefusedWithTheNearest) {
   expect_text_refused("batch_size = 64\n", "line 1: unknown option 'batch_size'; did you mean 'batch-size'?");
   expect_text_refused("learning-rate = 64\n", "did you mean 'lr'?");
   expect_text_refused("xyzzy = 1\n", "c.toml, line 1: unknown option 'xyzzy'\n");
+  expect_text_refused("[train]\ncentred = true\n",
+                      "line 2: 'centred' is an option of eval, not of train; it belongs below [eval]");
   expect_text_refused("[trian]\nlr = 1\n", "c.toml, line 1: unknown section 'trian'; did you mean 'train'?");
   expect_text_refused("lr = 1\n[eval]\nrun = 'run'\nkk = 1\n", "c.toml, line 4: unknown option 'kk'");
   for (const std::string name : {"json", "quiet", "resume", "config", "help"}) {
@@ -100,6 +102,15 @@ TEST_F(OptionsFile, ValuesThatDoNotFitAreRefusedByLine) {
   expect_text_refused("lr = 1\nlr = 2\n", "c.toml, line 2: is not valid TOML");
   expect_text_refused("lr = 1\n[train]\nlr = 2\n", "c.toml, line 3: 'lr' is given twice");
   expect_text_refused("steps = 1\nepochs = 2\n", "c.toml, line 2: 'epochs' and 'steps' exclude each other");
+}
+
+TEST_F(OptionsFile, ValuesThatTheLibraryRefusesAreToldWithTheFile) {
+  write("[train]\nepochs = -2\n");
+  EXPECT_THAT(here.run(train("new", {"--config", "c.toml"})),
+              Succeeds());  // --steps on the command line wins
+  write("[train]\nlr = -2\n");
+  EXPECT_THAT(here.run(train("newer", {"--config", "c.toml"})),
+              FailsSaying({"msae: c.toml: --lr: must be positive", "not -2"}));
 }
 
 TEST_F(OptionsFile, FilesThatAreNoneAreRefused) {

@@ -41,6 +41,8 @@ TEST_F(Usage, WrongUsageExitsWith2) {
   EXPECT_THAT(run({"train", "a.h5", "b.h5", "--out", "new"}), IsWrongUsage("b.h5"));
   EXPECT_THAT(run({"eval", "--data", "data.h5"}), IsWrongUsage("RUN"));
   EXPECT_THAT(run({"eval", "run"}), IsWrongUsage("--data"));
+  EXPECT_THAT(run({"eval", "run", "data.h5:/rows"}), IsWrongUsage("as in --data clip.h5:/test"));
+  EXPECT_THAT(run({"train", "--resume"}), IsWrongUsage("--resume needs --out RUN"));
   EXPECT_THAT(run({"info"}), IsWrongUsage("PATH"));
   EXPECT_THAT(run({"synth"}), IsWrongUsage("OUT"));
   EXPECT_TRUE(std::filesystem::is_empty(here.path()));

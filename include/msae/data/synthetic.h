@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <vector>
 
 #include "msae/core/export.h"
@@ -100,8 +101,12 @@ class MSAE_EXPORT SyntheticHierarchy final : public EmbeddingSource {
 /// holds /embeddings [rows, dim] float32, and under /truth: dictionary [concepts, dim], parent, depth,
 /// frequency [concepts], and codes as CSR (indptr [rows + 1], indices and values [active concepts of all
 /// rows]).
+/// \param data     rows to write
+/// \param file     where
+/// \param progress called with the share of rows written; may throw to stop, which leaves no file
 /// \throws msae::IoError when the file cannot be written
-MSAE_EXPORT void write_synthetic(SyntheticHierarchy& data, const std::filesystem::path& file);
+MSAE_EXPORT void write_synthetic(SyntheticHierarchy& data, const std::filesystem::path& file,
+                                 const std::function<void(double)>& progress = {});
 
 /// Reads the truth of such a file back.
 /// \throws msae::IoError when it holds none

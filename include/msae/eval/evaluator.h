@@ -55,6 +55,11 @@ struct Evaluation {
   std::vector<Point> points;         ///< trained, each level, all, each k
 };
 
+/// What evaluate() refuses, before any row is read.
+/// \throws std::invalid_argument when data and model differ in dimension or a k is impossible
+MSAE_EXPORT void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& data,
+                       const EvalOptions& options);
+
 /// Takes every operating point of a model in one pass over the data, on the model's device and in its
 /// precision. Rows whose ratio does not exist (a zero row's cosine, a constant row's fvu_per_sample) are left
 /// out of that mean. Memory: a few times batch_size x latents, whatever the number of rows.
