@@ -12,7 +12,7 @@ cpu_packages=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 # Beside what torch itself asks for: the compiler, so that no toolkit of another version can be in the way.
 cuda_packages=('cuda-toolkit[cccl,crt,nvcc,nvvm]==13.0.*')
 library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libspdlog-dev
-                  libtomlplusplus-dev nlohmann-json3-dev)
+                  libtoml11-dev nlohmann-json3-dev)
 lint_packages=(clang-format clang-tidy doxygen)
 cmake_options=()  # for the caller to fill
 

@@ -1,48 +1,83 @@
 #include "cli/toml.h"
 
-#define TOML_HEADER_ONLY 1
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstdlib>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
-#include <string_view>
+#include <toml.hpp>
 
 namespace msae::cli {
 namespace {
 
 using Kind = TomlEntry::Kind;
 
+// toml11 has another name for it from its version 4 on.
+template <class Location>
+long line_of(const Location& location) {
+  if constexpr (requires { location.line(); }) {
+    return static_cast<long>(location.line());
+  } else {
+    return static_cast<long>(location.first_line_number());
+  }
+}
+
+Kind kind_of(const toml::value& value) {
+  if (value.is_string()) return Kind::text;
+  if (value.is_integer() || value.is_floating()) return Kind::number;
+  if (value.is_boolean()) return Kind::boolean;
+  if (value.is_array()) return Kind::array;
+  return value.is_table() ? Kind::table : Kind::other;
+}
+
 // Of a value that is one string, number or boolean.
-Kind kind_of(const toml::node& node) {
-  if (node.is_string()) return Kind::text;
-  if (node.is_number()) return Kind::number;
-  if (node.is_boolean()) return Kind::boolean;
-  if (node.is_array()) return Kind::array;
-  return node.is_table() ? Kind::table : Kind::other;
+std::string text_of(const toml::value& value) {
+  if (value.is_string()) return toml::get<std::string>(value);
+  if (value.is_floating()) return toml_number(toml::get<double>(value));
+  if (value.is_boolean()) return toml::get<bool>(value) ? "true" : "false";
+  const auto number = toml::get<std::int64_t>(value);
+  if (number == std::numeric_limits<std::int64_t>::max()) {  // where toml11 stops counting
+    throw TomlError(line_of(value.location()), "is not valid TOML (whole numbers end below 2^63)");
+  }
+  return std::to_string(number);
 }
 
-std::string text_of(const toml::node& node) {
-  if (const auto* text = node.as_string()) return text->get();
-  if (const auto* number = node.as_integer()) return std::to_string(number->get());
-  if (const auto* number = node.as_floating_point()) return toml_number(number->get());
-  return node.as_boolean()->get() ? "true" : "false";
-}
-
-TomlEntry entry_of(const std::string& section, std::string_view name, const toml::node& node) {
-  TomlEntry entry{section, std::string(name), static_cast<long>(node.source().begin.line), kind_of(node), {}};
-  if (const auto* array = node.as_array()) {
-    for (const auto& element : *array) {
+TomlEntry entry_of(const std::string& section, const std::string& name, const toml::value& value) {
+  TomlEntry entry{section, name, line_of(value.location()), kind_of(value), {}};
+  if (value.is_array()) {
+    for (const auto& element : value.as_array()) {
       const auto kind = kind_of(element);
       if (kind != Kind::text && kind != Kind::number) entry.kind = Kind::other;
       if (entry.kind == Kind::array) entry.values.push_back(text_of(element));
     }
   } else if (entry.kind != Kind::table && entry.kind != Kind::other) {
-    entry.values.push_back(text_of(node));
+    entry.values.push_back(text_of(value));
   }
   return entry;
+}
+
+// toml11 tells what is wrong as a compiler does: "[error] toml::FUNCTION: WHAT" and, for each of the lines
+// that have to do with it, " 3 | LINE" above "   |  ^-- WHY".
+TomlError in_a_sentence(const std::string& message) {
+  std::istringstream lines(message);
+  std::string what, line, why;
+  std::getline(lines, what);
+  if (const auto function = what.find("toml::"); function != std::string::npos) {
+    what.erase(0, std::min(what.size(), what.find(": ", function) + 2));
+  }
+  long last = 0;
+  while (std::getline(lines, line)) {
+    char* end = nullptr;
+    const long number = std::strtol(line.c_str(), &end, 10);
+    if (number > 0 && std::string(end).rfind(" |", 0) == 0) last = number;
+    if (const auto caret = line.find("^-"); caret != std::string::npos) {
+      why = line.substr(std::min(line.size(), line.find_first_not_of("^- ", caret)));
+    }
+  }
+  return {last, "is not valid TOML (" + (what.empty() ? why : what) +
+                    "); text stands in quotes, both of them, and true and false in small letters"};
 }
 
 // Whole numbers of TOML end at 2^63, which a seed may exceed: as a string it means the same.
@@ -58,13 +93,12 @@ std::string with_large_seeds_quoted(const std::string& text) {
   return result;
 }
 
-toml::table parse(const std::string& text) {
+toml::value parse(const std::string& text) {
+  std::istringstream in(with_large_seeds_quoted(text));
   try {
-    return toml::parse(std::string_view(text));
-  } catch (const toml::parse_error& error) {
-    throw TomlError(static_cast<long>(error.source().begin.line),
-                    "is not valid TOML (" + std::string(error.description()) +
-                        "); text stands in quotes, both of them, and true and false in small letters");
+    return toml::parse(in, "options");
+  } catch (const std::exception& error) {
+    throw in_a_sentence(error.what());
   }
 }
 
@@ -78,15 +112,12 @@ std::string toml_number(double value) {
 }
 
 std::vector<TomlEntry> parse_toml(const std::string& text) {
-  const auto table = parse(with_large_seeds_quoted(text));
+  const auto file = parse(text);
   std::vector<TomlEntry> entries;
-  for (const auto& [key, node] : table) {
-    entries.push_back(entry_of("", key.str(), node));
-    const auto* section = node.as_table();
-    if (!section) continue;
-    for (const auto& [name, value] : *section) {
-      entries.push_back(entry_of(std::string(key.str()), name.str(), value));
-    }
+  for (const auto& [key, value] : file.as_table()) {
+    entries.push_back(entry_of("", key, value));
+    if (!value.is_table()) continue;
+    for (const auto& [name, inner] : value.as_table()) entries.push_back(entry_of(key, name, inner));
   }
   std::stable_sort(entries.begin(), entries.end(),
                    [](const TomlEntry& a, const TomlEntry& b) { return a.line < b.line; });
