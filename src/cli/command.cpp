@@ -50,12 +50,18 @@ std::vector<Number> parse_list(const std::string& text, const std::string& optio
   }
 }
 
+// A device, pipe or stream, /dev/stdout say, cannot be written beside and renamed.
+bool is_device_or_stream(const std::filesystem::path& file) {
+  std::error_code ignored;
+  return files::is_stream(file) || std::filesystem::is_other(file, ignored);
+}
+
 // Asked before the work whose result would be lost, and as it is written, when the work may have made the
 // file. Data, weights and options are never results; a model's cfg.json is the one JSON that is not.
 bool is_ours_to_replace(const std::filesystem::path& file) {
   std::error_code ignored;
-  if (!std::filesystem::is_regular_file(file, ignored) || std::filesystem::is_empty(file, ignored))
-    return true;
+  if (is_device_or_stream(file) || !std::filesystem::is_regular_file(file, ignored)) return true;
+  if (std::filesystem::is_empty(file, ignored)) return true;
   const auto first = std::ifstream(file).get();
   return (first == '{' || first == '[') && file.filename() != "cfg.json";
 }
@@ -67,7 +73,7 @@ void refuse_what_is_not_ours(const std::string& file) {
 
 void check_json_target(const std::string& file, const std::string& folder_to_come) {
   namespace fs = std::filesystem;
-  if (file.empty() || file == "-") return;
+  if (file.empty() || file == "-" || is_device_or_stream(file)) return;
   const auto folder = (fs::path(".") / file).parent_path();
   std::error_code error;
   if (!folder_to_come.empty() &&
@@ -86,13 +92,12 @@ void check_json_target(const std::string& file, const std::string& folder_to_com
   refuse_what_is_not_ours(file);
 }
 
-// A device or pipe, /dev/stdout say, cannot be written beside and renamed.
+// What was printed before stays where stdout is a file.
 void write_text(const std::string& file, const std::string& text) {
-  std::error_code error;
   refuse_what_is_not_ours(file);
-  if (!std::filesystem::exists(file, error) || std::filesystem::is_regular_file(file, error)) {
-    files::write_file(file, text);
-  } else if (!(std::ofstream(file) << text << std::flush)) {
+  if (!is_device_or_stream(file)) return files::write_file(file, text);
+  std::cout << std::flush;
+  if (!(std::ofstream(file, std::ios::app) << text << std::flush)) {
     throw IoError("--json: " + file + " cannot be written");
   }
 }
@@ -170,6 +175,7 @@ const std::atomic<bool>& interrupted() {
 void watch_interrupts() {
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  if (std::signal(SIGHUP, on_interrupt) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // as nohup wants it
 }
 
 std::vector<std::int64_t> parse_integers(const std::string& text, const std::string& option) {

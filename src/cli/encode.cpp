@@ -36,10 +36,16 @@ struct Arguments {
 void check_out(const Arguments& a) {
   if (a.out.empty()) throw std::invalid_argument("--out: must name a file");
   std::error_code ignored;
-  for (const auto& input : {a.data, a.labels}) {
-    if (fs::equivalent(data::split_name(input).file, a.out, ignored)) {
-      throw IoError("--out: " + a.out + " is the file that is read; name another");
+  for (const fs::path& input :
+       {fs::path(data::split_name(a.data).file), fs::path(data::split_name(a.labels).file),
+        fs::path(a.run) / "cfg.json", fs::path(a.run) / "sae_weights.safetensors"}) {
+    if (fs::equivalent(input, a.out, ignored)) {
+      throw IoError("--out: " + a.out + " is a file that is read; name another");
     }
+  }
+  if (!a.common.json.empty() && fs::path(absolute_path(a.common.json)).lexically_normal() ==
+                                    fs::path(absolute_path(a.out)).lexically_normal()) {
+    throw IoError("--json: " + a.common.json + " is the file of --out; name another");
   }
   if (fs::exists(a.out, ignored) && !a.force) {
     throw IoError(a.out + ": exists; name another file or pass --force to replace it");

@@ -27,6 +27,7 @@ using msae::cli::OptionsFile;
 
 constexpr int failure = 1;
 constexpr int wrong_usage = 2;
+constexpr const char* out_of_memory = "out of memory; try a smaller --batch-size or fewer latents";
 
 // Of a file's name or content that became part of a sentence, nobody reads more.
 std::string shortened(const std::string& sentence) {
@@ -55,6 +56,7 @@ std::string in_options(CLI::App& program, const std::string& sentence) {
   auto name = "--" + sentence.substr(0, colon);
   std::replace(name.begin(), name.end(), '_', '-');
   if (name == "--learning-rate") name = "--lr";
+  if (name == "--share") name = "--holdout";
   for (const auto* command : program.get_subcommands()) {
     if (command->get_option_no_throw(name)) return name + sentence.substr(colon);
   }
@@ -125,9 +127,10 @@ int run(CLI::App& program, const OptionsFile& file, std::vector<std::string> arg
   } catch (const CLI::ParseError& error) {
     return end_of_parsing(program, file, error);
   } catch (const c10::Error& error) {
-    return fail(error.what_without_backtrace());
+    const std::string sentence = error.what_without_backtrace();
+    return fail(sentence.find("can't allocate memory") == std::string::npos ? sentence : out_of_memory);
   } catch (const std::bad_alloc&) {
-    return fail("out of memory; try a smaller --batch-size or fewer latents");
+    return fail(out_of_memory);
   } catch (const std::invalid_argument& error) {
     const auto sentence = in_options(program, error.what());
     return fail(file.gave(sentence.substr(0, sentence.find(':'))) ? file.name() + ": " + sentence : sentence);

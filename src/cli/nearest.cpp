@@ -36,6 +36,12 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return cost[a.size()][b.size()];
 }
 
+std::string in_lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
+  return text;
+}
+
 }  // namespace
 
 std::string nearest(const std::string& word, const std::vector<std::string>& known) {
@@ -67,10 +73,7 @@ std::vector<std::string> subcommand_names(const CLI::App& program) {
 
 std::string plain_name(const CLI::Option& option) {
   if (!option.get_lnames().empty()) return option.get_lnames()[0];
-  auto name = option.get_name(true);
-  std::transform(name.begin(), name.end(), name.begin(),
-                 [](unsigned char letter) { return static_cast<char>(std::tolower(letter)); });
-  return name;
+  return in_lower_case(option.get_name(true));
 }
 
 bool is_flag(const CLI::Option& option) {
@@ -83,7 +86,7 @@ std::string nearest_option(const std::string& word, const CLI::App& command, boo
     const bool fits = configurable_only ? option->get_configurable() : !option->get_lnames().empty();
     if (fits && !option->get_group().empty()) names.push_back(plain_name(*option));
   }
-  auto plain = word;
+  auto plain = in_lower_case(word);
   std::replace(plain.begin(), plain.end(), '_', '-');
   for (const auto& [theirs, ours] : synonyms) {
     if (plain == theirs && std::find(names.begin(), names.end(), ours) != names.end()) return ours;

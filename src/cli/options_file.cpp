@@ -48,6 +48,11 @@ bool is_heading(const TomlEntry& entry) {
   return entry.section.empty() && entry.kind == Kind::table;
 }
 
+bool is_subcommand(const std::string& name, const CLI::App& program) {
+  const auto names = subcommand_names(program);
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
 // Whether the command line has the option, or one that excludes it, as --steps does epochs.
 bool gives_way(const CLI::Option& option) {
   const auto excludes = option.get_excludes();
@@ -186,6 +191,10 @@ CLI::App& OptionsFile::owner(const TomlEntry& entry, CLI::App& command) const {
 
 CLI::Option& OptionsFile::find(const TomlEntry& entry, CLI::App& command) const {
   auto* option = option_named(command, entry.name);
+  if (!option && entry.section.empty() && is_subcommand(entry.name, program_)) {
+    refuse("'" + entry.name + "' is a section: write [" + entry.name + "], and its options below",
+           entry.line);
+  }
   if (!option) {
     for (auto* other : program_.get_subcommands([](CLI::App*) { return true; })) {
       if (!option_named(*other, entry.name)) continue;

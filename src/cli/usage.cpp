@@ -47,7 +47,11 @@ std::string sentence(const CLI::App& program, const CLI::App* command, const CLI
   if (!command) {
     return "a subcommand is missing, one of " + CLI::detail::join(subcommand_names(program), ", ");
   }
-  return error.what();
+  const auto* mismatch = dynamic_cast<const CLI::ArgumentMismatch*>(&error);
+  const std::string words = error.what();
+  const auto twice = words.find(": At Most 1 required but received");
+  if (mismatch && twice != std::string::npos) return words.substr(0, twice) + " is given more than once";
+  return words;
 }
 
 }  // namespace

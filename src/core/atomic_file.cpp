@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -86,7 +87,8 @@ void AtomicFile::check_target() const {
   if (std::filesystem::is_directory(target_, ignored)) {
     throw IoError(target_.string() + ": cannot be written: a folder of that name is there");
   }
-  if (std::filesystem::exists(target_, ignored) && !std::filesystem::is_regular_file(target_, ignored)) {
+  if (is_stream(target_) ||
+      (std::filesystem::exists(target_, ignored) && !std::filesystem::is_regular_file(target_, ignored))) {
     throw IoError(target_.string() + ": cannot be written: it is no regular file");
   }
 }

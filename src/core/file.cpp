@@ -59,6 +59,16 @@ void File::read_at(std::uint64_t offset, std::span<std::byte> out) const {
   }
 }
 
+bool is_stream(const std::filesystem::path& path) {
+  std::error_code ignored;
+  const auto link = std::filesystem::read_symlink(path, ignored);
+  const auto folder = std::filesystem::canonical(path.parent_path(), ignored);
+  const auto in_proc = [](const std::filesystem::path& place) {
+    return place.string().rfind("/proc/", 0) == 0;
+  };
+  return in_proc(link) || in_proc(folder);
+}
+
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit) {
   const File file(path);
   if (file.size() > limit) {

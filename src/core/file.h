@@ -45,6 +45,10 @@ class File {
   std::uint64_t size_ = 0;
 };
 
+/// Whether a path is a name of one of the process's streams, like /dev/stdout. Such a link may lead to a
+/// regular file, and yet is none that another may take the place of.
+bool is_stream(const std::filesystem::path& path);
+
 /// The whole of a small text file. \throws msae::IoError also when it is longer than `limit` bytes
 std::string read_text(const std::filesystem::path& path, std::uint64_t limit);
 

@@ -310,4 +310,5 @@ template std::vector<float> File::read(const std::string&, const std::optional<S
 template std::vector<double> File::read(const std::string&, const std::optional<Shape>&) const;
 template std::vector<std::int32_t> File::read(const std::string&, const std::optional<Shape>&) const;
 template std::vector<std::int64_t> File::read(const std::string&, const std::optional<Shape>&) const;
+template std::vector<std::uint64_t> File::read(const std::string&, const std::optional<Shape>&) const;
 }  // namespace msae::data::hdf5

@@ -132,7 +132,8 @@ class File {
   /// \throws msae::IoError when `path` is a group or missing, listing the data sets that are there
   DataSet data_set(const std::string& path) const;
 
-  /// A whole data set of numbers, converted to T: float, double, std::int32_t or std::int64_t.
+  /// A whole data set of numbers, converted to T: float, double, std::int32_t, std::int64_t or
+  /// std::uint64_t.
   /// \throws msae::IoError also when its shape is not `shape`, if given
   template <class T>
   std::vector<T> read(const std::string& path, const std::optional<Shape>& shape = std::nullopt) const;

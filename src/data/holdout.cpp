@@ -14,6 +14,7 @@ Holdout::Holdout(std::int64_t rows, double share) : rows_(rows), share_(share) {
   constexpr double exact = 0x1p50;
   if (!(share > 0) || !((1 / share - 1) * exact > static_cast<double>(rows))) {
     std::ostringstream text;
+    text.precision(17);  // 0.9999999999999999 would be shown as 1
     text << "share: must lie between 0 and 1, and not too close to 1, not " << share;
     throw std::invalid_argument(text.str());
   }

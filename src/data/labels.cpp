@@ -1,6 +1,7 @@
 #include "msae/data/labels.h"
 
 #include <sstream>
+#include <utility>
 
 #include "core/file.h"
 #include "data/hdf5_file.h"
@@ -10,6 +11,14 @@
 
 namespace msae::data {
 namespace {
+
+template <class Number>
+std::vector<std::string> texts_of(const std::vector<Number>& numbers) {
+  std::vector<std::string> texts;
+  texts.reserve(numbers.size());
+  for (const auto number : numbers) texts.push_back(std::to_string(number));
+  return texts;
+}
 
 std::vector<std::string> labels_in_data_set(const Name& name) {
   const auto file = hdf5::File::open(name.file);
@@ -23,13 +32,17 @@ std::vector<std::string> labels_in_data_set(const Name& name) {
   if (info.type.rfind("int", 0) != 0 && info.type.rfind("uint", 0) != 0) {
     throw IoError(data.name() + " holds " + info.type + "; labels are strings or integers");
   }
-  std::vector<std::string> labels;
-  for (const auto value : file.read<std::int64_t>(name.path)) labels.push_back(std::to_string(value));
-  return labels;
+  return info.type == "uint64" ? texts_of(file.read<std::uint64_t>(name.path))
+                               : texts_of(file.read<std::int64_t>(name.path));
 }
 
 std::vector<std::string> lines_of(const std::string& file) {
-  std::istringstream text(files::read_text(file, available_memory() / 4));
+  auto content = files::read_text(file, available_memory() / 4);
+  if (content.find('\0') != std::string::npos) {  // UTF-16, or no text at all: strings of HDF5 end there
+    throw IoError(file + ": holds bytes of zero; labels are lines of text in UTF-8");
+  }
+  if (content.rfind("\xef\xbb\xbf", 0) == 0) content.erase(0, 3);  // the mark that some editors begin with
+  std::istringstream text(std::move(content));
   std::vector<std::string> lines;
   for (std::string line; std::getline(text, line);) {
     if (!line.empty() && line.back() == '\r') line.pop_back();

@@ -19,6 +19,11 @@ namespace {
 
 using Source = std::shared_ptr<EmbeddingSource>;
 
+EmbeddingSource& checked(const Source& source) {
+  if (source) return *source;
+  throw std::invalid_argument("source: must not be null");
+}
+
 /// What all views have in common: the source, and a name that tells what was made of it.
 class View : public EmbeddingSource {
  public:
@@ -207,11 +212,12 @@ std::vector<std::int64_t> bad_rows(EmbeddingSource& source, const std::function<
 }  // namespace
 
 Source unit_rows(Source source) {
+  checked(source);
   return std::make_shared<UnitRows>(std::move(source));
 }
 
 GoodRows skip_bad_rows(Source source, const std::function<void(double)>& progress) {
-  auto bad = bad_rows(*source, progress);
+  auto bad = bad_rows(checked(source), progress);
   if (bad.empty()) return {std::move(source)};
   const auto count = static_cast<std::int64_t>(bad.size());
   if (count == source->rows()) throw IoError(source->name() + ": every row holds NaN or Inf");
@@ -220,12 +226,12 @@ GoodRows skip_bad_rows(Source source, const std::function<void(double)>& progres
 }
 
 Source held_out(Source source, double share) {
-  const auto parts = split(*source, share);
+  const auto parts = split(checked(source), share);
   return std::make_shared<HeldOut>(std::move(source), share, parts);
 }
 
 Source without_held_out(Source source, double share) {
-  const auto parts = split(*source, share);
+  const auto parts = split(checked(source), share);
   return std::make_shared<WithoutHeldOut>(std::move(source), share, parts);
 }
 
@@ -238,6 +244,7 @@ void ReadOptions::validate() const {
 
 Prepared prepare(Source source, const ReadOptions& options, const std::function<void(double)>& progress) {
   options.validate();
+  checked(source);
   Prepared result{.rows = std::move(source)};
   if (options.skip_bad_rows) {
     auto good = skip_bad_rows(result.rows, progress);

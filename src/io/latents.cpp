@@ -156,6 +156,14 @@ void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& 
   }
 }
 
+// At the least: a batch of rows, pre-activations and latents. The CPU's memory alone can be asked for.
+void require_memory_to_encode(const models::SparseAutoencoder& model, std::int64_t batch) {
+  if (!model.decoder.device().is_cpu()) return;
+  const auto values = static_cast<std::uint64_t>(model.dim() + 2 * model.latents());
+  require_memory(saturating_product(static_cast<std::uint64_t>(batch), values * sizeof(float)),
+                 "encoding " + std::to_string(batch) + " rows at a time");
+}
+
 torch::Tensor read_batch(data::EmbeddingSource& data, std::int64_t first, std::int64_t count,
                          const models::SparseAutoencoder& model, std::vector<float>& block) {
   block.resize(static_cast<std::size_t>(count * data.dim()));
@@ -174,6 +182,7 @@ LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSo
                              const fs::path& file, const LatentsOptions& options,
                              const std::function<void(double)>& progress) {
   check(model, data, options);
+  require_memory_to_encode(model, std::min(options.batch_size, data.rows()));
   const torch::NoGradGuard no_grad;
   Writer writer(file, data, model, options);
   std::vector<float> block;

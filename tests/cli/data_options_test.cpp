@@ -99,6 +99,9 @@ TEST(DataOptions, BadRowsAreSkippedCountedAndToldOf) {
 
 TEST(DataOptions, RefuseWhatMakesNoSense) {
   const Workplace here;
+  EXPECT_THAT(
+      here.run({"eval", "run", "--data", rows, "--holdout", "0.9999999999999999"}),
+      FailsSaying({"--holdout: must lie between 0 and 1, and not too close to 1, not 0.99999999999999"}));
   EXPECT_THAT(here.run(train("new", {"--holdout", "0.1", "--eval", rows})), IsWrongUsage("--holdout"));
   EXPECT_THAT(here.run({"eval", "run", "--data", rows, "--holdout", "1"}),
               FailsSaying({"--holdout: must be a share between 0 and 1"}));

@@ -1,6 +1,5 @@
 // msae encode: the latents of every row.
-#include <signal.h>
-
+#include <csignal>
 #include <fstream>
 #include <thread>
 
@@ -80,12 +79,16 @@ TEST(Encode, RefusesBeforeItWorks) {
   const auto before = here.names();
   EXPECT_THAT(here.run(encode("there.h5")), FailsSaying({"there.h5: exists", "--force"}));
   EXPECT_THAT(here.run(encode("data.h5", {"--force"})),
-              FailsSaying({"--out: data.h5 is the file that is read"}));
+              FailsSaying({"--out: data.h5 is a file that is read"}));
   EXPECT_THAT(here.run(encode("none/l.h5")), FailsSaying({"none/l.h5: cannot be written"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--level", "9"})), FailsSaying({"--level: must be from 1 to "}));
   EXPECT_THAT(here.run(encode("l.h5", {"--k", "65"})),
               FailsSaying({"--k: must be from 1 to the number of latents, 64"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--k", "5", "--all"})), IsWrongUsage("--k"));
+  EXPECT_THAT(here.run(encode("run/../run/sae_weights.safetensors", {"--force"})),
+              FailsSaying({"sae_weights.safetensors is a file that is read"}));
+  EXPECT_THAT(here.run(encode("l.h5", {"--json", "./l.h5"})),
+              FailsSaying({"--json: ./l.h5 is the file of --out"}));
   EXPECT_EQ(contents(here / "there.h5"), "mine");
   EXPECT_EQ(here.names(), before);
 }
@@ -99,6 +102,14 @@ TEST(Encode, AFullDiskLeavesNothing) {
         << limit;
     EXPECT_EQ(here.names(), before);
   }
+}
+
+TEST(Encode, NeedsMemoryForABatch) {
+  const Workplace here;
+  Hdf5File(here / "long.h5").zeros("/rows", H5T_NATIVE_FLOAT, {5'000'000'000, 16});
+  const Arguments words{"encode", "run",  "--data",       "long.h5:/rows",
+                        "--out",  "l.h5", "--batch-size", "5000000000"};
+  EXPECT_THAT(here.run(words), FailsSaying({"encoding 5000000000 rows at a time needs 2.9 TB of memory"}));
 }
 
 }  // namespace

@@ -75,6 +75,10 @@ TEST_F(OptionsFile, NamesThatAreNotKnownAreRefusedWithTheNearest) {
                       "line 2: 'centred' is an option of eval, not of train; it belongs below [eval]");
   expect_text_refused("[trian]\nlr = 1\n", "c.toml, line 1: unknown section 'trian'; did you mean 'train'?");
   expect_text_refused("lr = 1\n[eval]\nrun = 'run'\nkk = 1\n", "c.toml, line 4: unknown option 'kk'");
+  expect_text_refused("DATA = 'x'\n", "line 1: unknown option 'DATA'; did you mean 'data'?");
+  for (const std::string text : {"[[train]]\nlr = 1\n", "train = 3\n"}) {
+    expect_text_refused(text, "c.toml, line 1: 'train' is a section: write [train], and its options below");
+  }
   for (const std::string name : {"json", "quiet", "resume", "config", "help"}) {
     expect_text_refused(name + " = true\n", "line 1: '" + name + "' cannot be set in a file");
   }

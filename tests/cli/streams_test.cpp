@@ -60,6 +60,20 @@ TEST(Streams, StdoutThatTakesNothingIsAFailure) {
   }
 }
 
+// A link as /dev/stdout is one: to a regular file where the shell's > names it, whose place no other may
+// take.
+TEST(Streams, JsonGoesToALinkToStdoutThatIsAFile) {
+  const Workplace here;
+  std::filesystem::create_symlink("/proc/self/fd/1", here / "stream");
+  for (const auto* target : {"stream", "/proc/self/fd/1"}) {
+    const auto outcome = shell(here, std::string("$MSAE info run --json ") + target);
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, testing::StartsWith("kind: model\n"));  // all of it
+    EXPECT_EQ(parse(outcome.out.substr(outcome.out.find('{'))).at("kind"), "model");
+  }
+  EXPECT_TRUE(std::filesystem::is_symlink(here / "stream"));
+}
+
 // No file that is being written may take the place of a closed stdout.
 TEST(Streams, FilesAreWholeWhereStdoutIsClosed) {
   const Workplace here;

@@ -38,6 +38,8 @@ TEST_F(Usage, WrongUsageExitsWith2) {
   EXPECT_THAT(run({"train", "data.h5", "--out", "new", "--lr", "fast"}), IsWrongUsage("--lr"));
   EXPECT_THAT(run({"train", "data.h5", "--out", "new", "--threads", "0"}), IsWrongUsage("--threads"));
   EXPECT_THAT(run({"train", "data.h5", "--out", "new", "--config", "none.toml"}), IsWrongUsage("none.toml"));
+  EXPECT_THAT(run({"info", "run", "--threads", "1", "--threads", "2"}),
+              IsWrongUsage("msae: --threads is given more than once\n"));
   EXPECT_THAT(run({"train", "a.h5", "b.h5", "--out", "new"}), IsWrongUsage("b.h5"));
   EXPECT_THAT(run({"eval", "--data", "data.h5"}), IsWrongUsage("RUN"));
   EXPECT_THAT(run({"eval", "run"}), IsWrongUsage("--data"));

@@ -1,5 +1,6 @@
 #include "core/atomic_file.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -78,6 +79,20 @@ TEST(AtomicFile, SaysWhyAFileCannotBeMade) {
               ThrowsMessage<IoError>(AllOf(HasSubstr("missing/a"), HasSubstr("No such file or directory"))));
   EXPECT_THAT([&] { AtomicFile(folder.path()); },
               ThrowsMessage<IoError>(HasSubstr("a folder of that name is there")));
+}
+
+TEST(AtomicFile, DoesNotTakeThePlaceOfALinkToAStream) {
+  const TempDir folder;
+  write_file(folder / "a", "of the stream");
+  const Descriptor stream(::open((folder / "a").c_str(), O_WRONLY | O_CLOEXEC));
+  const auto link = folder / "stdout";  // as /dev/stdout is where the shell's > named a file
+  std::filesystem::create_symlink("/proc/self/fd/" + std::to_string(stream.number()), link);
+  ASSERT_TRUE(std::filesystem::is_regular_file(link));
+  EXPECT_TRUE(is_stream(link));
+  EXPECT_FALSE(is_stream(folder / "a"));
+  EXPECT_FALSE(is_stream("a"));
+  EXPECT_THAT([&] { AtomicFile{link}; }, ThrowsMessage<IoError>(HasSubstr("stdout: cannot be written: ")));
+  EXPECT_TRUE(std::filesystem::is_symlink(link));
 }
 
 TEST(AtomicFile, MeetingASizeLimitLeavesTheOldFileAndNoOther) {

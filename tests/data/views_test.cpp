@@ -247,6 +247,15 @@ TEST(Views, InfinityDoesNotBecomeAUnitRow) {
   EXPECT_THAT(error_of<IoError>([&] { read(*rows, 0, 2); }), HasSubstr("row 0 holds NaN or Inf"));
 }
 
+TEST(Views, OfNothingAreRefused) {
+  const auto said = [](const auto& call) { return error_of<std::invalid_argument>(call); };
+  EXPECT_EQ(said([] { unit_rows(nullptr); }), "source: must not be null");
+  EXPECT_EQ(said([] { skip_bad_rows(nullptr); }), "source: must not be null");
+  EXPECT_EQ(said([] { held_out(nullptr, 0.5); }), "source: must not be null");
+  EXPECT_EQ(said([] { without_held_out(nullptr, 0.5); }), "source: must not be null");
+  EXPECT_EQ(said([] { prepare(nullptr, {}); }), "source: must not be null");
+}
+
 TEST(Views, BothPartsMustHaveARow) {
   const std::shared_ptr<EmbeddingSource> source = std::make_shared<Numbered>(5, 2);
   EXPECT_THAT(error_of<IoError>([&] { held_out(source, 0.1); }),

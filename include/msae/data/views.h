@@ -1,7 +1,7 @@
 /// \file
 /// Sources that show the rows of another one: normalised, without those that are no numbers, or split into a
 /// part to train on and a part to evaluate on. A view holds no rows, and shares the source it looks at: one
-/// thread at a time may read from all views of it together.
+/// thread at a time may read from all views of it together. A null source is a std::invalid_argument to all.
 #pragma once
 
 #include <cstdint>
