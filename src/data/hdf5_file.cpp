@@ -189,7 +189,7 @@ bool is_hdf5(const std::filesystem::path& file) {
 }
 
 DataSet::DataSet(Handle handle, DataSetInfo info, std::string file)
-    : handle_(std::move(handle)), info_(std::move(info)), file_(std::move(file)) {}
+    : handle_(std::move(handle)), info_(std::move(info)), file_(std::move(file)), length_(handle_.get()) {}
 
 Handle DataSet::select_rows(std::uint64_t first, std::uint64_t count) const {
   Handle space{H5Dget_space(handle_.get()), H5Sclose};
@@ -216,6 +216,8 @@ void DataSet::read_raw(std::uint64_t first, std::uint64_t count, std::byte* out)
   if (H5Dread(handle_.get(), type.get(), in_memory.get(), in_file.get(), H5P_DEFAULT, out) < 0) {
     fail_read(handle_.get(), name() + ": rows from " + std::to_string(first) + " on cannot be read");
   }
+  if (length_.has_shrunk())
+    throw IoError(name() + ": the file was cut while it was read; make it whole first");
 }
 
 bool DataSet::is_hollow() const {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "data/half.h"
+#include "data/hdf5_trouble.h"
 
 namespace msae::data::hdf5 {
 
@@ -114,6 +115,7 @@ class DataSet {
   Handle handle_;
   DataSetInfo info_;
   std::string file_;
+  FileLength length_;
 };
 
 class File {

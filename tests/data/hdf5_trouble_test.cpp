@@ -74,6 +74,22 @@ TEST(Hdf5Trouble, OfACutFileNameIt) {
   }
 }
 
+// HDF5 itself gives zeros for what is gone.
+TEST(Hdf5Trouble, OfAFileThatIsCutWhileItIsReadEndTheReading) {
+  const TempDir folder;
+  const auto file = folder / "a.h5";
+  for (const auto& chunk : {std::vector<hsize_t>{}, std::vector<hsize_t>{100, 4}}) {
+    Hdf5File(file).floats("/x", {1000, 4}, std::vector<float>(4000, 0.5f), {chunk});
+    const auto source = open(file.string() + ":/x");
+    EXPECT_EQ(read_all(*source), std::vector<float>(4000, 0.5f));
+    std::filesystem::resize_file(file, std::filesystem::file_size(file) + 1);  // growing does no harm
+    EXPECT_EQ(read_all(*source), std::vector<float>(4000, 0.5f));
+    std::filesystem::resize_file(file, 5000);
+    EXPECT_THAT(error_of<IoError>([&] { read_all(*source); }),
+                HasSubstr("a.h5:/x: the file was cut while it was read"));
+  }
+}
+
 TEST(Hdf5Trouble, NameWhatIsNoRegularFile) {
   const TempDir folder;
   const auto pipe = (folder / "pipe").string();
