@@ -43,17 +43,24 @@ void sync_folder(const std::filesystem::path& folder) {
 int room_for(int descriptor, std::uint64_t bytes) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && bytes > limit.rlim_cur) return EFBIG;
+  // What is set aside already need not be gone through again, but for what the file system may have counted
+  // in.
+  struct stat file {};
+  if (::fstat(descriptor, &file) != 0) return errno;
+  constexpr std::uint64_t overlap = 1 << 20;
+  const auto taken = static_cast<std::uint64_t>(file.st_blocks) * 512;
+  const auto from = std::min(bytes, taken > overlap ? taken - overlap : 0);
+  if (from == bytes) return 0;
   int status = 0;
   do {
-    status = ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(bytes));
+    status = ::fallocate(descriptor, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(from),
+                         static_cast<off_t>(bytes - from));
   } while (status != 0 && errno == EINTR);
   if (status == 0) return 0;
   if (errno != EOPNOTSUPP && errno != ENOSYS) return errno;
   // A file system that sets nothing aside can at least be asked.
   struct statvfs disk {};
-  struct stat file {};
-  if (::fstatvfs(descriptor, &disk) != 0 || ::fstat(descriptor, &file) != 0) return 0;
-  const auto taken = static_cast<std::uint64_t>(file.st_blocks) * 512;
+  if (::fstatvfs(descriptor, &disk) != 0) return 0;
   const auto free = saturating_product(disk.f_bavail, disk.f_frsize);
   return bytes > taken && bytes - taken > free ? ENOSPC : 0;
 }
