@@ -1,3 +1,4 @@
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -29,9 +30,11 @@ void run(Arguments& arguments) {
   data::SyntheticHierarchy data(arguments.options);
   watch_interrupts();
   ProgressBar bar(!common.quiet);
+  using Clock = std::chrono::steady_clock;
+  const auto worth_a_bar = Clock::now() + std::chrono::milliseconds(500);
   data::write_synthetic(data, arguments.out, [&](double share) {
     if (interrupted()) throw Error("interrupted, and " + arguments.out + " was not written");
-    if (share < 1) bar.update(share, "writing " + arguments.out);
+    if (Clock::now() > worth_a_bar) bar.update(share, "writing " + arguments.out);
   });
   bar.clear();
   const auto& o = arguments.options;
