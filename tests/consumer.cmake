@@ -39,6 +39,20 @@ set_tests_properties(install_static PROPERTIES LABELS consumer FIXTURES_REQUIRED
 msae_consumer(static ${consumer} ${folder}/consumer_of_static -DCMAKE_PREFIX_PATH=${folder}/static)
 set_tests_properties(consumer_static PROPERTIES FIXTURES_REQUIRED static)
 
+# The packages have what they need where it is looked for.
+find_program(DPKG_DEB dpkg-deb)
+if(DPKG_DEB AND TARGET msae_cli)
+  set(package ${folder}/packages/msae)
+  add_test(NAME package COMMAND ${CMAKE_CPACK_COMMAND} -B ${folder}/packages --config ${PROJECT_BINARY_DIR}/CPackConfig.cmake)
+  add_test(NAME package_deb COMMAND sh -c "${DPKG_DEB} -c ${package}_${PROJECT_VERSION}_*.deb")
+  add_test(NAME package_archive COMMAND ${CMAKE_COMMAND} -E tar tzf ${package}-${PROJECT_VERSION}-Linux.tar.gz)
+  set_tests_properties(package PROPERTIES LABELS consumer TIMEOUT 600 FIXTURES_SETUP packages)
+  set_tests_properties(package_deb package_archive PROPERTIES LABELS consumer FIXTURES_REQUIRED packages)
+  set_tests_properties(package_deb PROPERTIES PASS_REGULAR_EXPRESSION "[.]/usr/bin/msae\n")
+  set_tests_properties(package_archive PROPERTIES
+    PASS_REGULAR_EXPRESSION "(^|\n)msae-${PROJECT_VERSION}-Linux/bin/msae\n")
+endif()
+
 # A LibTorch of another minor version is refused, in one sentence.
 set(other_torch ${folder}/other_torch)
 foreach(file include/torch/csrc/api/include/torch/types.h lib/libc10.so lib/libtorch_cpu.so)
