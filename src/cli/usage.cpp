@@ -48,7 +48,7 @@ std::string sentence(const CLI::App& program, const CLI::App* command, const CLI
     return "a subcommand is missing, one of " + CLI::detail::join(subcommand_names(program), ", ");
   }
   const auto* mismatch = dynamic_cast<const CLI::ArgumentMismatch*>(&error);
-  const std::string words = error.what();
+  std::string words = error.what();
   const auto twice = words.find(": At Most 1 required but received");
   if (mismatch && twice != std::string::npos) return words.substr(0, twice) + " is given more than once";
   return words;
