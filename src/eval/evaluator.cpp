@@ -1,8 +1,10 @@
 #include "msae/eval/evaluator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
+#include "msae/core/error.h"
 #include "msae/eval/metrics.h"
 #include "msae/ops/nested_decode.h"
 #include "msae/ops/selection.h"
@@ -40,6 +42,8 @@ class PointSums {
     cosine_.add(cosine_per_row(rows, shown));
     nmae_.add(nmae_per_row(rows, shown));
   }
+
+  bool overflowed() const { return !std::isfinite(residual_); }
 
   void finish(Point& point, std::int64_t rows, double deviation) const {
     const auto latents = static_cast<double>(fired_.numel());
@@ -138,9 +142,17 @@ class Pass {
     deviation_.add(normalised);
   }
 
-  std::vector<Point> finish(std::int64_t rows) {
+  std::vector<Point> finish(const data::EmbeddingSource& data) {
     const double deviation = deviation_.value();
-    for (auto& point : points_) sums_of(point).finish(point, rows, deviation);
+    for (auto& point : points_) {
+      const auto& sums = sums_of(point);
+      if (sums.overflowed()) {
+        throw Error(data.name() +
+                    ": reconstructions overflow float32; are the rows on the scale of those that " +
+                    "the model was trained on?");
+      }
+      sums.finish(point, data.rows(), deviation);
+    }
     return points_;
   }
 
@@ -217,7 +229,7 @@ Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& dat
   evaluation.latents = model.latents();
   evaluation.centred = options.centred;
   evaluation.decoder_orthogonality = decoder_orthogonality(model.decoder);
-  evaluation.points = pass.finish(data.rows());
+  evaluation.points = pass.finish(data);
   for (const auto& point : evaluation.points) {
     if (point.label == "all") evaluation.dead_fraction = point.dead_fraction;
   }

@@ -8,6 +8,7 @@
 
 #include "core/atomic_file.h"
 #include "data/hdf5_file.h"
+#include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "msae/core/version.h"
 
@@ -26,8 +27,13 @@ struct Entries {
   torch::Tensor values;   ///< [entries] float32
 };
 
-Entries entries_of(const torch::Tensor& latents) {
+Entries entries_of(const torch::Tensor& latents, const std::string& name) {
   const auto values = latents.to(torch::kFloat32);  // first: what float64 tells from zero, float32 may not
+  if (!values.isfinite().all().item<bool>()) {
+    throw Error(
+        name +
+        ": latents overflow float32; are the rows on the scale of those that the model was trained on?");
+  }
   const auto active = values > 0;
   return {active.sum(1).to(torch::kCPU), active.nonzero().select(1, 1).to(torch::kInt32).to(torch::kCPU),
           values.masked_select(active).to(torch::kCPU)};
@@ -188,8 +194,8 @@ LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSo
   std::vector<float> block;
   for (std::int64_t first = 0; first < data.rows(); first += options.batch_size) {
     const auto count = std::min(options.batch_size, data.rows() - first);
-    writer.append(first,
-                  entries_of(model.encode(read_batch(data, first, count, model, block), options.point)));
+    writer.append(first, entries_of(model.encode(read_batch(data, first, count, model, block), options.point),
+                                    data.name()));
     if (progress) progress(static_cast<double>(first + count) / static_cast<double>(data.rows()));
   }
   writer.commit();

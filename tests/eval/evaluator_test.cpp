@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "msae/core/error.h"
 #include "msae/eval/metrics.h"
 #include "support/tensors.h"
 
@@ -127,6 +128,12 @@ TEST(Evaluate, LeavesRowsWithoutARatioOutOfTheMean) {
   const auto with_zero = evaluate(model, *source(x));
   EXPECT_NEAR(with_zero.points[0].cosine, without.points[0].cosine, 1e-12);
   EXPECT_NEAR(with_zero.points[0].fvu_per_sample, without.points[0].fvu_per_sample, 1e-12);
+}
+
+TEST(Evaluate, RefusesRowsThatOverflow) {
+  auto model = make_model(models::Relu{});
+  model.scale.fill_(1e30);
+  EXPECT_THROW(evaluate(model, *source(rows_tensor() * 1e20)), Error);
 }
 
 TEST(Evaluate, TellsHowFarItIs) {

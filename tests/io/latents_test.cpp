@@ -208,6 +208,16 @@ TEST(Latents, RefuseWhatDoesNotFit) {
   EXPECT_EQ(test::files_in(folder.path()), 0u);
 }
 
+TEST(Latents, ThatOverflowAreRefused) {
+  const test::TempDir folder;
+  auto model = test::random_model(models::Relu{});
+  model.scale.fill_(1e30);
+  const auto source = source_of(some_rows(6) * 1e20);
+  EXPECT_THAT(error_of<Error>([&] { write_latents(model, *source, folder / "l.h5"); }),
+              HasSubstr("rows: latents overflow float32"));
+  EXPECT_EQ(test::files_in(folder.path()), 0u);
+}
+
 TEST(Latents, StoppedOrFailedLeaveTheOldFileAndNoOther) {
   const test::TempDir folder;
   files::write_file(folder / "l.h5", "old");

@@ -70,6 +70,7 @@ MSAE_EXPORT void check(const models::SparseAutoencoder& model, const data::Embed
 /// \return the points: as trained, each level of a matryoshka model, all latents, each of EvalOptions::k
 /// \throws std::invalid_argument when data and model differ in dimension or a k is impossible
 /// \throws msae::IoError when the data cannot be read
+/// \throws msae::Error when the numbers overflow
 MSAE_EXPORT Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data,
                                 const EvalOptions& options = {},
                                 const std::function<void(double)>& progress = {});

@@ -48,6 +48,7 @@ struct LatentsSummary {
 /// \throws std::invalid_argument when data and model differ in dimension, or the point or the labels do not
 ///         fit
 /// \throws msae::IoError when the data cannot be read or the file not be written
+/// \throws msae::Error when the numbers overflow, or there is not enough memory
 /// \throws msae::Error when a batch needs more memory than is free
 MSAE_EXPORT LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSource& data,
                                          const std::filesystem::path& file,
