@@ -5,6 +5,8 @@
 #include <span>
 #include <stdexcept>
 
+#include "data/blocks.h"
+
 namespace msae::data {
 namespace {
 
@@ -51,18 +53,13 @@ Statistics statistics(EmbeddingSource& source, const std::function<void(double)>
   const auto dim = source.dim();
   if (rows < 1 || dim < 1) throw std::invalid_argument(source.name() + " has no rows to take statistics of");
   const auto width = static_cast<std::size_t>(dim);
-  constexpr std::int64_t block_values = 1 << 20;  // 4 MB
-  const auto step = std::clamp<std::int64_t>(block_values / dim, 1, rows);
-  std::vector<float> block(static_cast<std::size_t>(step) * width);
-  source.read(0, 1, std::span(block).first(width));
-  Sums sums{std::span(block).first(width)};
-  for (std::int64_t first = 0; first < rows; first += step) {
-    const auto count = std::min(step, rows - first);
-    const auto values = std::span(block).first(static_cast<std::size_t>(count) * width);
+  std::vector<float> origin(width);
+  source.read(0, 1, origin);
+  Sums sums(origin);
+  for_each_block(rows, dim, progress, [&](std::int64_t first, std::int64_t count, std::span<float> values) {
     source.read(first, count, values);
     for (std::size_t row = 0; row < values.size(); row += width) sums.add(values.subspan(row, width));
-    if (progress) progress(static_cast<double>(first + count) / static_cast<double>(rows));
-  }
+  });
   return sums.finish(rows);
 }
 

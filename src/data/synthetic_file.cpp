@@ -1,9 +1,9 @@
-#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string>
 
 #include "core/atomic_file.h"
+#include "data/blocks.h"
 #include "data/hdf5_file.h"
 #include "msae/core/error.h"
 #include "msae/data/synthetic.h"
@@ -24,18 +24,14 @@ std::uint64_t size_on_disk(const SyntheticHierarchy& data) {
 }
 
 void write_rows(SyntheticHierarchy& data, File& file, const std::function<void(double)>& progress) {
-  constexpr std::int64_t block_values = 1 << 20;
-  const auto step = std::clamp<std::int64_t>(block_values / data.dim(), 1, data.rows());
-  std::vector<float> block(static_cast<std::size_t>(step * data.dim()));
   auto rows = file.create_rows<float>(
       "/embeddings", {static_cast<std::uint64_t>(data.rows()), static_cast<std::uint64_t>(data.dim())});
-  for (std::int64_t first = 0; first < data.rows(); first += step) {
-    const auto count = std::min(step, data.rows() - first);
-    const auto values = std::span(block).first(static_cast<std::size_t>(count * data.dim()));
-    data.read(first, count, values);
-    rows.write_rows<float>(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count), values);
-    if (progress) progress(0.5 * static_cast<double>(first + count) / static_cast<double>(data.rows()));
-  }
+  for_each_block(data.rows(), data.dim(), progress,
+                 [&](std::int64_t first, std::int64_t count, std::span<float> values) {
+                   data.read(first, count, values);
+                   rows.write_rows<float>(static_cast<std::uint64_t>(first),
+                                          static_cast<std::uint64_t>(count), values);
+                 });
 }
 
 template <class T>
@@ -91,7 +87,9 @@ void write_synthetic(SyntheticHierarchy& data, const fs::path& file,
   {
     auto out = File::create(target.temporary(), file.string());
     target.reserve(size_on_disk(data));
-    write_rows(data, out, progress);
+    write_rows(data, out, [&](double share) {
+      if (progress) progress(0.5 * share);
+    });
     write_truth(data.truth(), out);
     write_codes(data, out, progress);
     out.flush();

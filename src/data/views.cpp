@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/blocks.h"
 #include "data/finite.h"
 #include "data/holdout.h"
 #include "msae/core/error.h"
@@ -191,21 +192,15 @@ Holdout split(const EmbeddingSource& source, double share) {
 
 std::vector<std::int64_t> bad_rows(EmbeddingSource& source, const std::function<void(double)>& progress) {
   const auto width = static_cast<std::size_t>(source.dim());
-  constexpr std::int64_t block_values = 1 << 20;  // 4 MB
-  const auto step = std::clamp<std::int64_t>(block_values / source.dim(), 1, source.rows());
-  std::vector<float> block(static_cast<std::size_t>(step) * width);
   std::vector<std::int64_t> found;
-  for (std::int64_t first = 0; first < source.rows(); first += step) {
-    const auto count = std::min(step, source.rows() - first);
-    const auto values = std::span(block).first(static_cast<std::size_t>(count) * width);
-    source.read_unchecked(first, count, values);
-    const bool clean = all_finite(values);
-    for (std::int64_t row = 0; row < count && !clean; ++row) {
-      if (!all_finite(values.subspan(static_cast<std::size_t>(row) * width, width)))
-        found.push_back(first + row);
-    }
-    if (progress) progress(static_cast<double>(first + count) / static_cast<double>(source.rows()));
-  }
+  for_each_block(source.rows(), source.dim(), progress,
+                 [&](std::int64_t first, std::int64_t count, std::span<float> values) {
+                   source.read_unchecked(first, count, values);
+                   if (all_finite(values)) return;
+                   for (auto row = first; row < first + count; ++row, values = values.subspan(width)) {
+                     if (!all_finite(values.first(width))) found.push_back(row);
+                   }
+                 });
   return found;
 }
 
