@@ -10,6 +10,7 @@
 #include "data/half.h"
 #include "msae/core/error.h"
 #include "msae/data/source.h"
+#include "support/embeddings.h"
 #include "support/hdf5_files.h"
 #include "support/temp_dir.h"
 
@@ -17,6 +18,8 @@ namespace msae::data {
 namespace {
 
 using test::Hdf5File;
+using test::read_all;
+using test::refusal;
 using test::Storage;
 using test::TempDir;
 using ::testing::AllOf;
@@ -24,22 +27,6 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-std::vector<float> read_all(EmbeddingSource& source) {
-  std::vector<float> values(static_cast<std::size_t>(source.rows() * source.dim()));
-  source.read(0, source.rows(), values);
-  return values;
-}
-
-/// What open() says against `data`.
-std::string refusal(const std::string& data) {
-  try {
-    open(data);
-  } catch (const IoError& error) {
-    return error.what();
-  }
-  return "opened";
-}
 
 struct Kind {
   std::size_t bytes;

@@ -7,6 +7,7 @@
 
 #include "msae/core/error.h"
 #include "msae/data/source.h"
+#include "support/embeddings.h"
 #include "support/error_of.h"
 #include "support/hdf5_files.h"
 #include "support/temp_dir.h"
@@ -16,20 +17,12 @@ namespace {
 
 using test::error_of;
 using test::Hdf5File;
+using test::read_all;
+using test::refusal;
 using test::TempDir;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-std::vector<float> read_all(EmbeddingSource& source) {
-  std::vector<float> values(static_cast<std::size_t>(source.rows() * source.dim()));
-  source.read(0, source.rows(), values);
-  return values;
-}
-
-std::string refusal(const std::string& data) {
-  return error_of<IoError>([&] { open(data); });
-}
 
 TEST(Hdf5Trouble, ComeBeforeRowsThatWereNeverWrittenAreRead) {
   const TempDir folder;
