@@ -168,6 +168,11 @@ std::string absolute_path(const std::string& path) {
   return std::filesystem::absolute(path).string();
 }
 
+void refuse_to_replace(const std::string& file, bool force) {
+  if (force || !std::filesystem::exists(file)) return;  // throws where that cannot be told
+  throw IoError(file + ": exists; name another file or pass --force to replace it");
+}
+
 const std::atomic<bool>& interrupted() {
   return interrupt_flag;
 }

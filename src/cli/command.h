@@ -41,6 +41,10 @@ void say(const Common& common, const std::string& line);
 /// path inside the file counts as one path; "..", which may follow a link, stays as it is.
 std::string absolute_path(const std::string& path);
 
+/// \throws msae::IoError where a file of that name is there and not to be replaced,
+/// std::filesystem::filesystem_error where nobody can tell, as of links in a circle
+void refuse_to_replace(const std::string& file, bool force);
+
 /// Set by the first Ctrl-C or SIGTERM once watch_interrupts() was called; the second one ends the process.
 const std::atomic<bool>& interrupted();
 void watch_interrupts();

@@ -47,9 +47,7 @@ void check_out(const Arguments& a) {
                                     fs::path(absolute_path(a.out)).lexically_normal()) {
     throw IoError("--json: " + a.common.json + " is the file of --out; name another");
   }
-  if (fs::exists(a.out, ignored) && !a.force) {
-    throw IoError(a.out + ": exists; name another file or pass --force to replace it");
-  }
+  refuse_to_replace(a.out, a.force);
   const files::AtomicFile writable(a.out);
 }
 

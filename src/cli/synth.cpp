@@ -1,5 +1,4 @@
 #include <chrono>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -24,9 +23,7 @@ void run(Arguments& arguments) {
   apply(common);
   arguments.options.seed = common.seed;
   if (arguments.out.empty()) throw std::invalid_argument("OUT: must name a file");
-  if (std::filesystem::exists(arguments.out) && !arguments.force) {
-    throw IoError(arguments.out + ": exists; name another file or pass --force to replace it");
-  }
+  refuse_to_replace(arguments.out, arguments.force);
   data::SyntheticHierarchy data(arguments.options);
   watch_interrupts();
   ProgressBar bar(!common.quiet);
