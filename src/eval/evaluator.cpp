@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "io/model_rows.h"
 #include "msae/core/error.h"
 #include "msae/eval/metrics.h"
 #include "msae/ops/nested_decode.h"
@@ -200,10 +201,7 @@ void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& 
                                   std::to_string(model.latents()) + " latents");
     }
   }
-  if (data.dim() != model.dim()) {
-    throw std::invalid_argument("data: " + data.name() + " has dimension " + std::to_string(data.dim()) +
-                                " but the model's is " + std::to_string(model.dim()));
-  }
+  io::require_same_dim(model, data);
 }
 
 Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data, const EvalOptions& options,
@@ -211,15 +209,8 @@ Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& dat
   check(model, data, options);
   const torch::NoGradGuard no_grad;
   Pass pass(model, options);
-  std::vector<float> block;
-  for (std::int64_t first = 0; first < data.rows(); first += options.batch_size) {
-    const auto count = std::min(options.batch_size, data.rows() - first);
-    block.resize(static_cast<std::size_t>(count * data.dim()));
-    data.read(first, count, block);
-    pass.add(torch::from_blob(block.data(), {count, data.dim()}, torch::kFloat32)
-                 .to(model.decoder.device(), model.decoder.scalar_type()));
-    if (progress) progress(static_cast<double>(first + count) / static_cast<double>(data.rows()));
-  }
+  io::for_each_batch(model, data, options.batch_size, progress,
+                     [&](std::int64_t, const torch::Tensor& rows) { pass.add(rows); });
 
   Evaluation evaluation;
   evaluation.model = models::kind(model.activation());

@@ -8,6 +8,7 @@
 
 #include "core/atomic_file.h"
 #include "data/hdf5_file.h"
+#include "io/model_rows.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "msae/core/version.h"
@@ -151,10 +152,7 @@ void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& 
            const LatentsOptions& options) {
   options.validate();
   check_point(model, options.point);
-  if (data.dim() != model.dim()) {
-    refuse("data", data.name() + " has dimension " + std::to_string(data.dim()) + " but the model's is " +
-                       std::to_string(model.dim()));
-  }
+  require_same_dim(model, data);
   const auto labels = static_cast<std::int64_t>(options.labels.size());
   if (labels > 0 && labels != data.original_rows()) {
     refuse("labels", std::to_string(labels) + " labels for the " + std::to_string(data.original_rows()) +
@@ -170,14 +168,6 @@ void require_memory_to_encode(const models::SparseAutoencoder& model, std::int64
                  "encoding " + std::to_string(batch) + " rows at a time");
 }
 
-torch::Tensor read_batch(data::EmbeddingSource& data, std::int64_t first, std::int64_t count,
-                         const models::SparseAutoencoder& model, std::vector<float>& block) {
-  block.resize(static_cast<std::size_t>(count * data.dim()));
-  data.read(first, count, block);
-  return torch::from_blob(block.data(), {count, data.dim()}, torch::kFloat32)
-      .to(model.decoder.device(), model.decoder.scalar_type());
-}
-
 }  // namespace
 
 void LatentsOptions::validate() const {
@@ -191,13 +181,10 @@ LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSo
   require_memory_to_encode(model, std::min(options.batch_size, data.rows()));
   const torch::NoGradGuard no_grad;
   Writer writer(file, data, model, options);
-  std::vector<float> block;
-  for (std::int64_t first = 0; first < data.rows(); first += options.batch_size) {
-    const auto count = std::min(options.batch_size, data.rows() - first);
-    writer.append(first, entries_of(model.encode(read_batch(data, first, count, model, block), options.point),
-                                    data.name()));
-    if (progress) progress(static_cast<double>(first + count) / static_cast<double>(data.rows()));
-  }
+  for_each_batch(model, data, options.batch_size, progress,
+                 [&](std::int64_t first, const torch::Tensor& rows) {
+                   writer.append(first, entries_of(model.encode(rows, options.point), data.name()));
+                 });
   writer.commit();
   return {data.rows(), model.latents(), writer.entries()};
 }

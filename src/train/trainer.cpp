@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "io/model_rows.h"
 #include "msae/core/error.h"
 #include "msae/core/log.h"
 #include "msae/core/memory.h"
@@ -112,9 +113,7 @@ class Fit {
 
   void one_step() {
     auto batch = loader_.next();
-    const auto rows = torch::from_blob(batch.values.data(), {batch.rows, model_.dim()}, torch::kFloat32)
-                          .to(model_.decoder.device(), model_.decoder.scalar_type());
-    engine_->step(rows, learning_rate(options_, step_, steps_, per_epoch_));
+    engine_->step(io::model_rows(model_, batch.values), learning_rate(options_, step_, steps_, per_epoch_));
     ++step_;
   }
 
@@ -242,10 +241,7 @@ void Trainer::stop_when(const std::atomic<bool>* flag) {
 }
 
 TrainResult Trainer::fit(data::EmbeddingSource& rows, const RunOptions& run) {
-  if (rows.dim() != model_.dim()) {
-    throw std::invalid_argument("data: " + rows.name() + " has dimension " + std::to_string(rows.dim()) +
-                                " but the model's is " + std::to_string(model_.dim()));
-  }
+  io::require_same_dim(model_, rows);
   if (options_.batch_size > rows.rows()) {
     throw std::invalid_argument("batch_size: " + std::to_string(options_.batch_size) + " is more than the " +
                                 std::to_string(rows.rows()) + " rows of " + rows.name());

@@ -1,0 +1,33 @@
+#include "io/model_rows.h"
+
+#include <stdexcept>
+#include <string>
+
+#include "data/blocks.h"
+
+namespace msae::io {
+
+void require_same_dim(const models::SparseAutoencoder& model, const data::EmbeddingSource& data) {
+  if (data.dim() == model.dim()) return;
+  throw std::invalid_argument("data: " + data.name() + " has dimension " + std::to_string(data.dim()) +
+                              " but the model's is " + std::to_string(model.dim()));
+}
+
+torch::Tensor model_rows(const models::SparseAutoencoder& model, std::span<float> values) {
+  return torch::from_blob(values.data(),
+                          {static_cast<std::int64_t>(values.size()) / model.dim(), model.dim()},
+                          torch::kFloat32)
+      .to(model.decoder.device(), model.decoder.scalar_type());
+}
+
+void for_each_batch(const models::SparseAutoencoder& model, data::EmbeddingSource& data,
+                    std::int64_t batch_size, const std::function<void(double)>& progress,
+                    const std::function<void(std::int64_t first, const torch::Tensor& rows)>& visit) {
+  data::for_each_block(data.rows(), data.dim(), batch_size, progress,
+                       [&](std::int64_t first, std::int64_t count, std::span<float> values) {
+                         data.read(first, count, values);
+                         visit(first, model_rows(model, values));
+                       });
+}
+
+}  // namespace msae::io
