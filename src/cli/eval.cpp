@@ -22,12 +22,16 @@ struct Arguments {
   eval::EvalOptions options;
 };
 
+void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& data,
+           const data::SyntheticTruth& truth, const Arguments& a) {
+  eval::check(model, data, a.options);
+  if (a.truth.empty() || truth.dim == model.dim()) return;
+  throw std::invalid_argument("truth: " + a.truth + " has dimension " + std::to_string(truth.dim) +
+                              " but the model's is " + std::to_string(model.dim()));
+}
+
 std::vector<eval::Recovery> recovery(const models::SparseAutoencoder& model,
-                                     const data::SyntheticTruth& truth, const std::string& file) {
-  if (truth.dim != model.dim()) {
-    throw std::invalid_argument("truth: " + file + " has dimension " + std::to_string(truth.dim) +
-                                " but the model's is " + std::to_string(model.dim()));
-  }
+                                     const data::SyntheticTruth& truth) {
   const auto dictionary = torch::tensor(truth.dictionary).reshape({truth.concepts(), truth.dim});
   return eval::concept_recovery(model.decoder, dictionary, truth.depth);
 }
@@ -45,14 +49,14 @@ void run(Arguments& arguments) {
 
   // All of them before the first is worked on, whose result would be lost.
   for (const auto& folder : arguments.runs) {
-    eval::check(*io::load(folder, device), *data.evaluated(), arguments.options);
+    check(*io::load(folder, device), *data.evaluated(), truth, arguments);
   }
   auto results = nlohmann::ordered_json::array();
   for (const auto& folder : arguments.runs) {
     const auto model = io::load(folder, device);
     say_how_rows_were_read(folder, arguments.data, arguments.read, common);
     RunReport report{folder, evaluate_with_bar(*model, *data.evaluated(), arguments.options, common)};
-    if (!arguments.truth.empty()) report.recovery = recovery(*model, truth, arguments.truth);
+    if (!arguments.truth.empty()) report.recovery = recovery(*model, truth);
     if (shows_table(common)) {
       if (!results.empty()) std::cout << "\n";
       print(std::cout, report);

@@ -149,6 +149,16 @@ TEST(Eval, LooksAtAllRunsBeforeItWorksOnTheFirst) {
   EXPECT_THAT(here.run(call).err, Not(HasSubstr("evaluating")));
 }
 
+TEST(Eval, RefusesTheTruthOfAnotherDimensionBeforeAnyWork) {
+  const Workplace here;
+  ASSERT_THAT(
+      here.run({"synth", "other.h5", "--rows", "50", "--dim", "8", "--concepts", "20", "--active", "4"}),
+      Succeeds());
+  const auto outcome = here.run({"eval", "run", "--data", "data.h5:/embeddings", "--truth", "other.h5"});
+  EXPECT_THAT(outcome, FailsSaying({"truth: other.h5 has dimension 8 but the model's is 16"}));
+  EXPECT_THAT(outcome.err, Not(HasSubstr("evaluating")));
+}
+
 TEST(Eval, WritesTheJsonToAFileBesideTheTableOnStdout) {
   const Workplace here;
   const Arguments call{"eval", "run", "run", "--data", "data.h5:/embeddings", "--json"};
