@@ -1,7 +1,6 @@
 #include "cli/data_options.h"
 
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 
 #include "cli/numbers.h"
@@ -11,24 +10,6 @@
 #include "msae/core/error.h"
 
 namespace msae::cli {
-namespace {
-
-// What RUN/options.toml says, by name; empty for a model that is no run of ours, or where it cannot be read.
-std::map<std::string, std::string> options_of_run(const std::string& run) {
-  std::map<std::string, std::string> options;
-  try {
-    const auto file = std::filesystem::path(run) / "options.toml";
-    for (const auto& entry : parse_toml(files::read_text(file, 1 << 20))) {
-      if (entry.values.size() == 1) options[entry.name] = entry.values[0];
-    }
-  } catch (const IoError&) {
-  } catch (const TomlError&) {
-  }
-  return options;
-}
-
-}  // namespace
-
 void add_row_options(CLI::App& command, data::ReadOptions& options) {
   command.add_flag("--unit-rows", options.unit_rows, "Divide every row by its norm (a zero row stays zero)");
   command.add_flag("--skip-bad-rows", options.skip_bad_rows,
@@ -60,6 +41,19 @@ data::Prepared open_data(const std::string& name, const data::ReadOptions& optio
   return data;
 }
 
+std::map<std::string, std::string> options_of_run(const std::string& run) {
+  std::map<std::string, std::string> options;
+  try {
+    const auto file = std::filesystem::path(run) / "options.toml";
+    for (const auto& entry : parse_toml(files::read_text(file, 1 << 20))) {
+      if (entry.values.size() == 1) options[entry.name] = entry.values[0];
+    }
+  } catch (const IoError&) {
+  } catch (const TomlError&) {
+  }
+  return options;
+}
+
 void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,
                             const Common& common) {
   const auto trained = options_of_run(run);
@@ -77,6 +71,10 @@ void say_how_rows_were_read(const std::string& run, const std::string& data, con
     say(common, "msae: " + printable(run) + " was trained on these rows; --holdout " + holdout +
                     " takes those alone that were held out");
   }
+}
+
+void add_view(nlohmann::ordered_json& json, const std::string& treatment) {
+  if (!treatment.empty()) json["view"] = treatment;
 }
 
 void add_skipped(nlohmann::ordered_json& json, const data::ReadOptions& options, const data::Prepared& data) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
@@ -23,10 +24,17 @@ std::function<void(double)> reading(ProgressBar& bar, const std::string& name);
 /// \throws as data::open and data::prepare, and as reading()
 data::Prepared open_data(const std::string& name, const data::ReadOptions& options, const Common& common);
 
+/// What RUN/options.toml says, by name: of options with one value; empty for a model that is no run of ours,
+/// or where the file cannot be read.
+std::map<std::string, std::string> options_of_run(const std::string& run);
+
 /// A remark on stderr where `run` was trained on rows read otherwise, or on these very rows, those among them
 /// that it was told to hold out.
 void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,
                             const Common& common);
+
+/// Adds what was made of the rows, EmbeddingSource::treatment(), where that is anything.
+void add_view(nlohmann::ordered_json& json, const std::string& treatment);
 
 /// Adds rows_skipped where rows were to be skipped.
 void add_skipped(nlohmann::ordered_json& json, const data::ReadOptions& options, const data::Prepared& data);

@@ -96,13 +96,14 @@ void report(const Arguments& a, const data::Prepared& data, const io::LatentsSum
   }
   nlohmann::ordered_json json = {{"file", a.out},
                                  {"run", a.run},
-                                 {"data", data.evaluated()->name()},
+                                 {"data", data.evaluated()->origin()},
                                  {"point", a.options.point.label()},
                                  {"rows", done.rows},
                                  {"latents", done.latents},
                                  {"entries", done.entries},
                                  {"active", active},
                                  {"seconds", seconds}};
+  add_view(json, data.evaluated()->treatment());
   add_skipped(json, a.read, data);
   write_json(a.common, json);
 }

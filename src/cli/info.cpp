@@ -54,8 +54,23 @@ Json model_info(const fs::path& folder) {
   return json;
 }
 
-void add_state(const fs::path& folder, Json& json) {
-  if (const auto step = train::RunFolder::saved_step(folder)) json["saved_step"] = *step;
+// Where its training stands; nothing for a model that came without.
+void add_training(const fs::path& folder, Json& json) {
+  const auto saved = train::RunFolder::saved_progress(folder);
+  if (!saved) return;
+  const auto options = options_of_run(folder.string());
+  if (const auto data = options.find("data"); data != options.end()) json["data"] = data->second;
+  json["saved_step"] = saved->step;
+  json["steps"] = saved->steps;
+  json["seconds"] = saved->seconds;
+  json["finished"] = saved->step == saved->steps;
+  json["running"] = saved->running;
+}
+
+void say_how_to_go_on(const Json& json, const Common& common) {
+  if (!json.contains("finished") || json["finished"] || json["running"]) return;
+  say(common, "msae: stopped on the way; go on with: msae train --out " +
+                  printable(json["path"].get<std::string>()) + " --resume");
 }
 
 Json file_info(const fs::path& file) {
@@ -77,12 +92,13 @@ Json embeddings_info(const Arguments& a) {
   const double squared =
       std::inner_product(statistics.mean.begin(), statistics.mean.end(), statistics.mean.begin(), 0.0);
   Json json = {{"kind", "embeddings"},
-               {"path", source->name()},
+               {"path", source->origin()},
                {"rows", source->rows()},
                {"dim", source->dim()},
                {"root_mean_square_norm", std::sqrt(squared + statistics.mean_squared_deviation)},
                {"norm_of_mean", std::sqrt(squared)},
                {"mean_squared_deviation", statistics.mean_squared_deviation}};
+  add_view(json, source->treatment());
   add_skipped(json, a.read, data);
   return json;
 }
@@ -97,12 +113,12 @@ Json describe(const Arguments& a) {
   if (fs::is_directory(path, error)) {
     if (!fs::exists(fs::path(path) / "cfg.json")) {
       Json json = {{"kind", "run"}, {"path", path}};
-      add_state(path, json);
+      add_training(path, json);
       if (json.contains("saved_step")) return json;
       throw IoError(path + ": is a folder without a model (cfg.json) or a training state");
     }
     auto json = model_info(path);
-    add_state(path, json);
+    add_training(path, json);
     return json;
   }
   if (fs::is_regular_file(path, error)) return file_info(path);
@@ -129,6 +145,7 @@ void run(const Arguments& arguments) {
   const auto json = describe(arguments);
   if (shows_table(arguments.common)) print(json);
   write_json(arguments.common, json);
+  say_how_to_go_on(json, arguments.common);
 }
 
 }  // namespace
@@ -146,6 +163,8 @@ void add_info(CLI::App& program) {
       "Reads all rows of a data set that is named, and only the list of a file's.\n"
       "root_mean_square_norm: of the rows, 1 where all are normalised; norm_of_mean: of the mean row;\n"
       "mean_squared_deviation: mean over rows of the squared distance to the mean row.\n"
+      "Of a run: its data, how far its training is saved, out of how many steps, and whether it goes on "
+      "now.\n"
       "Examples:\n  msae info clip.h5\n  msae info clip.h5:/train\n  msae info run");
   command.callback([arguments] { run(*arguments); });
 }

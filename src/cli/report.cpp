@@ -3,7 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
-#include "cli/progress_bar.h"
+#include "cli/data_options.h"
 #include "cli/table.h"
 #include "msae/core/error.h"
 
@@ -38,7 +38,7 @@ nlohmann::ordered_json point_json(const eval::Point& point) {
 void print(std::ostream& out, const RunReport& report) {
   const auto& e = report.evaluation;
   out << report.run << ": " << e.model << ", " << e.latents << " latents, on " << e.rows << " rows of "
-      << e.data << (e.centred ? ", centred" : "") << "\n";
+      << e.data << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
   Table table({"point", "active", "sparsity", "FVU", "FVU/row", "cosine", "NMAE", "dead"});
   for (const auto& point : e.points) {
     const auto label = point.k && point.label.rfind("k=", 0) != 0
@@ -64,6 +64,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
                                  {"decoder_orthogonality", e.decoder_orthogonality},
                                  {"dead_fraction", e.dead_fraction},
                                  {"points", nlohmann::ordered_json::array()}};
+  add_view(json, e.view);
   for (const auto& point : e.points) json["points"].push_back(point_json(point));
   for (const auto& row : report.recovery) {
     json["recovery"].push_back(

@@ -35,6 +35,12 @@ std::shared_ptr<data::EmbeddingSource> open_evaluation_data(const TrainArguments
   return source;
 }
 
+// Options that cannot be, before all rows are looked at.
+void refuse_bad_options(TrainArguments a) {
+  a.common.quiet = true;  // what is to be said is said of the rows that are left
+  plan(a, *data::open(a.data));
+}
+
 nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult& result) {
   nlohmann::ordered_json json = {{"run", a.out},
                                  {"finished", result.finished},
@@ -54,6 +60,7 @@ void run(const TrainArguments& a) {
   apply(a.common, a.out);
   const auto device = resolve_device(a.common.device);
   watch_interrupts();
+  if (a.read.skip_bad_rows) refuse_bad_options(a);
   const auto data = open_data(a.data, a.read, a.common);
   const auto evaluation_data = open_evaluation_data(a, data);
   const auto p = plan(a, *data.rows);

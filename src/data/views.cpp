@@ -30,13 +30,13 @@ class View : public EmbeddingSource {
  public:
   View(Source source, const std::string& treatment) : source_(std::move(source)), treatment_(treatment) {
     const auto* below = dynamic_cast<const View*>(source_.get());
-    file_ = below ? below->file_ : source_->name();
     if (below) treatment_ = below->treatment_ + ", " + treatment;
   }
 
   std::int64_t rows() const override { return source_->rows(); }
   std::int64_t dim() const override { return source_->dim(); }
-  std::string name() const override { return file_ + " (" + treatment_ + ")"; }
+  std::string name() const override { return origin() + " (" + treatment_ + ")"; }
+  std::string origin() const override { return source_->origin(); }
   std::string treatment() const override { return treatment_; }
   std::int64_t original_row(std::int64_t row) const override { return source_->original_row(row); }
   std::int64_t original_rows() const override { return source_->original_rows(); }
@@ -46,7 +46,6 @@ class View : public EmbeddingSource {
 
  private:
   Source source_;
-  std::string file_;
   std::string treatment_;
 };
 

@@ -214,7 +214,8 @@ Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& dat
 
   Evaluation evaluation;
   evaluation.model = models::kind(model.activation());
-  evaluation.data = data.name();
+  evaluation.data = data.origin();
+  evaluation.view = data.treatment();
   evaluation.rows = data.rows();
   evaluation.dim = data.dim();
   evaluation.latents = model.latents();

@@ -70,7 +70,8 @@ class Writer {
     values_.emplace(file_->create_list<float>("/values", most));
     file_->write<std::int64_t>("/shape", std::array{data.rows(), model.latents()}, {2});
     file_->write_attribute("run", options.run);
-    file_->write_attribute("data", data.name());
+    file_->write_attribute("data", data.origin());
+    if (!data.treatment().empty()) file_->write_attribute("view", data.treatment());
     file_->write_attribute("point", options.point.label());
     file_->write_attribute("msae_version", version());
     if (data.rows() != data.original_rows()) write_rows(data);

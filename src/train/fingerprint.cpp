@@ -101,6 +101,12 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   return words.text();
 }
 
+std::string value_in(const std::string& fingerprint, const std::string& key) {
+  const auto values = parsed(fingerprint);
+  const auto found = values.find(key);
+  return found == values.end() ? "" : found->second;
+}
+
 std::string differences(const std::string& before, const std::string& now) {
   const auto old_values = parsed(before);
   auto new_values = parsed(now);

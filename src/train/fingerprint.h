@@ -15,6 +15,9 @@ namespace msae::train {
 std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& options,
                         data::EmbeddingSource& data, std::int64_t steps);
 
+/// What a fingerprint has under a key; empty where it has none.
+std::string value_in(const std::string& fingerprint, const std::string& key);
+
 /// "lr was 0.001 and is 0.5 now, ..." for two fingerprints; empty when they agree.
 std::string differences(const std::string& before, const std::string& now);
 

@@ -14,6 +14,7 @@
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
+#include "train/fingerprint.h"
 
 namespace msae::train {
 namespace {
@@ -69,11 +70,17 @@ bool holds_something(const fs::path& folder) {
   return false;
 }
 
-const std::string& metadata(const io::TensorFile& file, const char* key, const fs::path& path) {
-  const auto found = file.metadata.find(key);
-  if (found == file.metadata.end())
+const std::string& metadata(const std::map<std::string, std::string>& known, const char* key,
+                            const fs::path& path) {
+  const auto found = known.find(key);
+  if (found == known.end())
     throw IoError(path.string() + ": not a saved training state, '" + key + "' is missing");
   return found->second;
+}
+
+void check_format(const std::map<std::string, std::string>& known, const fs::path& path) {
+  if (metadata(known, "state_format", path) == state_format) return;
+  throw IoError(path.string() + ": written by a newer version of msae; update msae to go on with this run");
 }
 
 template <typename Number>
@@ -139,28 +146,29 @@ void RunFolder::lock() {
   }
 }
 
-std::optional<std::int64_t> RunFolder::saved_step(const fs::path& folder) {
+std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
   const auto path = state_file(folder);
   if (!fs::exists(path)) return std::nullopt;
-  const io::SafetensorsFile file(path);
-  const auto step = file.metadata().find("step");
-  if (step == file.metadata().end())
-    throw IoError(path.string() + ": not a saved training state, 'step' is missing");
-  return parse_number<std::int64_t>(step->second, path);
+  const auto known = io::SafetensorsFile(path).metadata();
+  check_format(known, path);
+  SavedProgress saved;
+  saved.step = parse_number<std::int64_t>(metadata(known, "step", path), path);
+  saved.steps = parse_number<std::int64_t>(value_in(metadata(known, "fingerprint", path), "steps"), path);
+  saved.seconds = parse_number<double>(metadata(known, "seconds", path), path);
+  saved.running = is_locked(folder);
+  return saved;
 }
 
 std::optional<SavedState> RunFolder::load_state() const {
   const auto path = state_file(options_.folder);
   if (!fs::exists(path)) return std::nullopt;
   auto file = io::load_tensors(path);
-  if (metadata(file, "state_format", path) != state_format) {
-    throw IoError(path.string() + ": written by a newer version of msae; update msae to go on with this run");
-  }
+  check_format(file.metadata, path);
   SavedState state;
   state.file = path;
-  state.step = parse_number<std::int64_t>(metadata(file, "step", path), path);
-  state.seconds = parse_number<double>(metadata(file, "seconds", path), path);
-  state.fingerprint = metadata(file, "fingerprint", path);
+  state.step = parse_number<std::int64_t>(metadata(file.metadata, "step", path), path);
+  state.seconds = parse_number<double>(metadata(file.metadata, "seconds", path), path);
+  state.fingerprint = metadata(file.metadata, "fingerprint", path);
   state.tensors = std::move(file.tensors);
   return state;
 }

@@ -21,6 +21,14 @@ struct SavedState {
   TensorMap tensors;
 };
 
+/// What a saved state tells of its run.
+struct SavedProgress {
+  std::int64_t step = 0;
+  std::int64_t steps = 0;  ///< of the whole run
+  double seconds = 0;      ///< of training
+  bool running = false;    ///< someone trains in the folder now
+};
+
 /// The folder of one run, locked against a second one for as long as this object lives.
 class RunFolder {
  public:
@@ -30,8 +38,8 @@ class RunFolder {
   /// What can be refused before any work is done. \throws msae::IoError as the constructor
   static void check(const RunOptions& options);
 
-  /// The step of a folder's saved state, if any. \throws msae::IoError when the state is damaged
-  static std::optional<std::int64_t> saved_step(const std::filesystem::path& folder);
+  /// Where the run in a folder stands by its saved state, if any. \throws msae::IoError when that is damaged
+  static std::optional<SavedProgress> saved_progress(const std::filesystem::path& folder);
 
   /// Creates the folder, or takes the existing one when resuming, or when there is nothing in it but what a
   /// run leaves that failed before its first step. \throws msae::IoError when it is not empty, not writable

@@ -31,7 +31,8 @@ TEST(DataOptions, HeldOutRowsAreThoseThatEvalAndEncodeTake) {
   ASSERT_THAT(trained, Succeeds());
   const auto at_the_end = parse(trained.out).at("evaluation");
   EXPECT_EQ(at_the_end.at("rows"), 60);
-  EXPECT_EQ(at_the_end.at("data"), "data.h5:/embeddings (the 10 % held out, unit rows)");
+  EXPECT_EQ(at_the_end.at("data"), "data.h5:/embeddings");
+  EXPECT_EQ(at_the_end.at("view"), "the 10 % held out, unit rows");
   const auto evaluated =
       here.run({"eval", "part", "--data", rows, "--holdout", "0.1", "--unit-rows", "--json", "-"});
   ASSERT_THAT(evaluated, Succeeds());
@@ -93,6 +94,10 @@ TEST(DataOptions, BadRowsAreSkippedCountedAndToldOf) {
   EXPECT_EQ(seen.err, line);
   EXPECT_EQ(parse(seen.out).at("rows"), 58);
   EXPECT_NEAR(parse(seen.out).at("root_mean_square_norm"), 1, 1e-6);
+  const auto refused = here.run(
+      {"train", "bad.h5:/rows", "--out", "other", "--latents", "16", "--skip-bad-rows", "--levels", "8,4"});
+  EXPECT_THAT(refused, FailsSaying({"must ascend"}));
+  EXPECT_THAT(refused.err, Not(HasSubstr(line)));  // before the rows were looked at
   EXPECT_THAT(here.run({"eval", "run", "--data", "bad.h5:/rows", "--holdout", "0.5"}),
               FailsSaying({"holds NaN or Inf in float32", "skip-bad-rows"}));
 }

@@ -224,6 +224,10 @@ TEST(Info, DescribesADataFileADataSetAndARun) {
   EXPECT_EQ(run.at("latents"), 64);
   EXPECT_EQ(run.at("levels"), json({8, 16, 32, 64}));
   EXPECT_EQ(run.at("saved_step"), 20);
+  EXPECT_EQ(run.at("steps"), 20);
+  EXPECT_EQ(run.at("finished"), true);
+  EXPECT_EQ(run.at("running"), false);
+  EXPECT_THAT(run.at("data").get<std::string>(), HasSubstr("/data.h5:/embeddings"));
   EXPECT_NEAR(run.at("norm_of_data_mean").get<double>(), set.at("norm_of_mean").get<double>(), 1e-5);
 }
 

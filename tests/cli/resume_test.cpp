@@ -70,6 +70,20 @@ INSTANTIATE_TEST_SUITE_P(, StoppedRun, testing::Values("matryoshka", "batch-topk
   return std::string(test.param) == "matryoshka" ? "matryoshka" : "batch_topk";
 });
 
+TEST(Info, TellsThatARunIsBeingTrained) {
+  const Workplace here;
+  Process process(here.path(), train("new", {"--steps", "1000000", "--save-every", "5steps"}));
+  while (process.running() && !here.has("new/state/state.safetensors")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  const auto told = here.run({"info", "new", "--json", "-"});
+  const auto info = parse(told.out);
+  EXPECT_EQ(info.at("running"), true);
+  EXPECT_EQ(info.at("finished"), false);
+  EXPECT_EQ(info.at("steps"), 1000000);
+  EXPECT_EQ(told.err, "");
+}
+
 TEST(Resume, AKilledRunGoesOnFromItsLastSave) {
   const Workplace here;
   ASSERT_THAT(here.run(long_training("whole")), Succeeds());
@@ -77,8 +91,12 @@ TEST(Resume, AKilledRunGoesOnFromItsLastSave) {
       stop_on_the_way(here, long_training("parted", {"--save-every", "5steps"}), here / "parted", SIGKILL);
   ASSERT_EQ(killed.exit_code, -SIGKILL);
   EXPECT_FALSE(here.has("parted/cfg.json"));
-  const auto info = parse(here.run({"info", "parted", "--json", "-"}).out);
+  const auto told = here.run({"info", "parted", "--json", "-"});
+  const auto info = parse(told.out);
   EXPECT_EQ(info.at("saved_step").get<int>() % 5, 0);
+  EXPECT_EQ(info.at("finished"), false);
+  EXPECT_LT(info.at("saved_step"), info.at("steps"));
+  EXPECT_EQ(told.err, "msae: stopped on the way; go on with: msae train --out parted --resume\n");
   ASSERT_THAT(here.run({"train", "--out", "parted", "--resume", "--save-every", "300"}), Succeeds());
   EXPECT_TRUE(weights(here, "parted") == weights(here, "whole"));
   EXPECT_EQ(timeless_metrics(here, "parted"), timeless_metrics(here, "whole"));

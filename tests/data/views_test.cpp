@@ -278,6 +278,8 @@ TEST(Views, AreMadeInOneOrder) {
   EXPECT_EQ(parts.held_out->rows(), 10);
   EXPECT_EQ(parts.rows->name(), "numbers (1 bad row skipped, without the 10 % held out, unit rows)");
   EXPECT_EQ(parts.held_out->name(), "numbers (1 bad row skipped, the 10 % held out, unit rows)");
+  EXPECT_EQ(parts.held_out->origin(), "numbers");
+  EXPECT_EQ(parts.held_out->treatment(), "1 bad row skipped, the 10 % held out, unit rows");
   EXPECT_EQ(parts.evaluated(), parts.held_out);
   EXPECT_EQ(prepare(source, {}).rows, source);
   EXPECT_EQ(prepare(source, {}).evaluated(), source);

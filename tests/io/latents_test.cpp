@@ -176,7 +176,8 @@ TEST(Latents, SayWhereTheyComeFrom) {
     return value;
   };
   EXPECT_EQ(attribute("run"), "my run");
-  EXPECT_EQ(attribute("data"), "rows (the 25 % held out)");
+  EXPECT_EQ(attribute("data"), "rows");
+  EXPECT_EQ(attribute("view"), "the 25 % held out");
   EXPECT_EQ(attribute("point"), "k=4");
   EXPECT_EQ(attribute("msae_version"), version());
 }

@@ -27,6 +27,8 @@ class MSAE_EXPORT EmbeddingSource {
   virtual std::int64_t dim() const = 0;
   /// How messages name the source, e.g. "cc3m.h5:/image".
   virtual std::string name() const = 0;
+  /// The name without what views add to it, for machines: again something to open, where it was opened.
+  virtual std::string origin() const { return name(); }
   /// The number of a row in the file it comes from: another one where a view leaves rows out (see views.h).
   virtual std::int64_t original_row(std::int64_t row) const { return row; }
   /// Rows of that file, those included that a view leaves out.

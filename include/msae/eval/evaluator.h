@@ -45,7 +45,8 @@ struct Point {
 /// What evaluate() found.
 struct Evaluation {
   std::string model;                 ///< kind of activation, as models::kind() has it
-  std::string data;                  ///< EmbeddingSource::name()
+  std::string data;                  ///< EmbeddingSource::origin()
+  std::string view;                  ///< EmbeddingSource::treatment()
   std::int64_t rows = 0;             ///< of the data
   std::int64_t dim = 0;              ///< of the data and the model
   std::int64_t latents = 0;          ///< of the model

@@ -37,7 +37,8 @@ struct LatentsSummary {
 ///   /indptr int64 [rows + 1], /indices int32 [entries], /values float32 [entries], /shape int64 [2]: the
 ///   matrix [rows, latents] in compressed sparse rows (CSR), as scipy.sparse.csr_matrix takes it;
 ///   /rows int64 [rows], the rows' numbers in the data's file, where a view leaves some out;
-///   /labels strings [rows], where there are labels; and the attributes run, data, point and msae_version.
+///   /labels strings [rows], where there are labels; and the attributes run, data
+///   (EmbeddingSource::origin()), view (its treatment(), where there is one), point and msae_version.
 /// Memory: a few times batch_size x latents, whatever the number of rows (labels aside).
 /// \param model    to encode with
 /// \param data     raw embeddings [rows, dim]
