@@ -127,7 +127,7 @@ void add_common(CLI::App& command, Common& common) {
 
 void add_device(CLI::App& command, Common& common) {
   command.add_option("--device", common.device, "auto (a GPU when there is one), cpu, cuda or cuda:N")
-      ->type_name("NAME")
+      ->type_name("auto|cpu|cuda|cuda:N")
       ->capture_default_str()
       ->group("General");
 }

@@ -9,14 +9,22 @@
 namespace msae::cli {
 namespace {
 
-// Of an option that takes one of a few, "relu topk"; CLI11 tells them as "NAME:{relu,topk}".
+// Words that an option takes, "relu topk": CLI11 tells those of a closed list as "NAME:{relu,topk}"; of
+// others, "auto|K,K,...", those that are words.
 std::string choices(const CLI::Option& option) {
   const auto type = option.get_type_name();
   const auto open = type.find('{'), close = type.find('}');
-  if (open == std::string::npos || close == std::string::npos) return {};
-  auto list = type.substr(open + 1, close - open - 1);
-  std::replace(list.begin(), list.end(), ',', ' ');
-  return list;
+  const bool closed = open != std::string::npos && close != std::string::npos;
+  auto words =
+      CLI::detail::split(closed ? type.substr(open + 1, close - open - 1) : type, closed ? ',' : '|');
+  if (!closed && words.size() < 2) return {};
+  words.erase(std::remove_if(words.begin(), words.end(),
+                             [](const std::string& word) {
+                               return word.find_first_not_of("abcdefghijklmnopqrstuvwxyz-0123456789") !=
+                                      std::string::npos;
+                             }),
+              words.end());
+  return CLI::detail::join(words, " ");
 }
 
 std::vector<const CLI::Option*> options(const CLI::App& command) {
@@ -43,16 +51,29 @@ std::string bash_choices(const CLI::App& command) {
   return text.str();
 }
 
+// What bash has split at '=' and ':' is put together again first; zsh leaves file.h5:/path one word.
+constexpr const char* bash_begin = R"(_msae() {
+  local typed=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= known= file= prefix= word
+  if [ "$typed" = = ]; then typed=; elif [ "$before" = = ]; then before=${COMP_WORDS[COMP_CWORD-2]}; fi
+  if [ "$typed" = : ]; then file=$before typed=
+  elif [ "$before" = : ]; then file=${COMP_WORDS[COMP_CWORD-2]}
+  else case $typed in ?*:*) file=${typed%%:*} prefix=$file: typed=${typed#*:} ;; esac; fi
+  if [ -f "$file" ]; then
+    known=$("${COMP_WORDS[0]}" info "$file" 2>/dev/null | sed -n 's,^\(/[^ ]*\) .*,\1,p')
+  fi
+  for word in "${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
+    case $word in )";
+
+constexpr const char* bash_end = R"(
+  COMPREPLY=($(compgen -P "$prefix" -W "$known" -- "$typed"))
+}
+complete -o default -F _msae msae
+)";
+
 std::string bash(const CLI::App& program) {
   const auto names = subcommand_names(program);
   std::ostringstream text;
-  text << "_msae() {\n"
-          "  local typed=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} command= known= word\n"
-          "  if [ \"$typed\" = = ]; then typed=; elif [ \"$before\" = = ]; then "
-          "before=${COMP_WORDS[COMP_CWORD-2]}; fi\n"
-          "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-          "    case $word in "
-       << CLI::detail::join(names, "|") << ") command=$word; break ;; esac\n  done\n"
+  text << bash_begin << CLI::detail::join(names, "|") << ") command=$word; break ;; esac\n  done\n"
        << "  case $command,$before in\n";
   for (const auto& name : names) text << bash_choices(*program.get_subcommand(name));
   text << "  esac\n  if [ -z \"$known\" ]; then case $command,$typed in\n    ,-*) known='"
@@ -60,10 +81,7 @@ std::string bash(const CLI::App& program) {
   for (const auto& name : names) {
     text << "    " << name << ",-*) known='" << long_names(*program.get_subcommand(name)) << "' ;;\n";
   }
-  text << "  esac; fi\n"
-          "  COMPREPLY=($(compgen -W \"$known\" -- \"$typed\"))\n"
-          "}\n"
-          "complete -o default -F _msae msae\n";
+  text << "  esac; fi" << bash_end;
   return text.str();
 }
 

@@ -37,14 +37,14 @@ void add_model_options(CLI::App& command, TrainArguments& a) {
       .add_option("--levels", a.levels,
                   "matryoshka: latents kept per level, e.g. 64,128,256; end it with the number of\n"
                   "latents to train them all too; auto: 8,16,...,512 and all (reference: from 64 on)")
-      ->type_name("K,K,...")
+      ->type_name("auto|K,K,...")
       ->capture_default_str()
       ->group(group);
   command
       .add_option("--weights", a.weights,
                   "matryoshka: weight of each level's loss: uniform, reverse (the sparsest\n"
                   "weighs most) or a list")
-      ->type_name("W,W,...")
+      ->type_name("uniform|reverse|W,W,...")
       ->capture_default_str()
       ->group(group);
 }

@@ -94,6 +94,10 @@ TEST(Streams, CompletionCompletesInBash) {
   EXPECT_EQ(completed("msae train --mod"), "--model\n");
   EXPECT_EQ(completed("msae train --model m"), "matryoshka\n");
   EXPECT_EQ(completed("msae completion \"\""), "bash zsh fish\n");
+  EXPECT_EQ(completed("msae train --device c"), "cpu cuda\n");
+  EXPECT_EQ(completed("msae train --weights \"\""), "uniform reverse\n");
+  EXPECT_EQ(completed("$MSAE train data.h5 : /e"), "/embeddings\n");
+  EXPECT_THAT(completed("$MSAE train data.h5 :"), HasSubstr("/embeddings /truth"));
   EXPECT_EQ(completed("msae train data.h"), "\n");  // left to the completion of files
   EXPECT_THAT(completed("msae eval --"), testing::AllOf(HasSubstr("--config"), HasSubstr("--centred")));
 }
