@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to an evaluated sparse autoencoder: sets up what is missing, builds the program msae, makes
+# From nothing to an evaluated sparse autoencoder: sets up what is missing, builds program and library, makes
 # embeddings whose concepts are known, trains on them and shows what was found. Files go to quickstart/.
 #   ./examples/quickstart.sh [--cuda]
 #     --cuda  with CUDA, even where no GPU is visible
@@ -28,7 +28,7 @@ run() {
 }
 
 setup $cuda
-build "$preset" msae_cli
+build "$preset" msae_cli msae
 
 msae=build/$preset/msae
 file=quickstart/embeddings.h5
