@@ -156,6 +156,7 @@ int main(int count, char** values) try {
   msae::cli::add_synth(program);
   msae::cli::add_completion(program);
   const auto file = OptionsFile::attach(program);
+  program.parse_complete_callback([&program] { msae::cli::refuse_empty_values(program); });
   return run(program, *file, {values + 1, values + count});
 } catch (const std::exception& error) {  // of what describes the options: there is no memory at all
   std::fputs(error.what(), stderr);

@@ -22,7 +22,6 @@ void run(Arguments& arguments) {
   const auto& common = arguments.common;
   apply(common);
   arguments.options.seed = common.seed;
-  if (arguments.out.empty()) throw std::invalid_argument("OUT: must name a file");
   refuse_to_replace(arguments.out, arguments.force);
   data::SyntheticHierarchy data(arguments.options);
   watch_interrupts();

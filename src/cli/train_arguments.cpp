@@ -175,7 +175,6 @@ void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& 
 }  // namespace
 
 TrainPlan plan(TrainArguments a, const data::EmbeddingSource& data) {
-  if (a.out.empty()) throw std::invalid_argument("--out: must name a folder");
   refuse_what_does_not_apply(a);
   TrainPlan p;
   const auto count = latents(a, data.dim());

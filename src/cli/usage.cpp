@@ -1,6 +1,7 @@
 #include "cli/usage.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "cli/nearest.h"
 #include "core/printable.h"
@@ -17,7 +18,12 @@ std::string about_unknown(const CLI::App& program, const CLI::App* command, cons
     const auto meant = nearest_option(name.substr(dashes), of, false);
     return "unknown option '" + name + "'" + did_you_mean(meant.empty() ? "" : "--" + meant);
   }
-  if (command) return "'" + word + "' is one argument too many";
+  const auto* data = command ? command->get_option_no_throw("--data") : nullptr;
+  const bool lacks_data = data && data->count() == 0;
+  if (command)
+    return "'" + word + "' is one argument too many" + (lacks_data ? "; did you mean '--data'?" : "");
+  if (word == "help" || word == "version")
+    return "unknown subcommand '" + word + "'" + did_you_mean("--" + word);
   return "unknown subcommand '" + word + "'" + did_you_mean(nearest(word, subcommand_names(program)));
 }
 
@@ -55,6 +61,23 @@ std::string sentence(const CLI::App& program, const CLI::App* command, const CLI
 }
 
 }  // namespace
+
+void refuse_empty_values(const CLI::App& program) {
+  for (const auto* command : program.get_subcommands()) {
+    for (const auto* option : command->get_options()) {
+      const auto& values = option->results();
+      if (std::none_of(values.begin(), values.end(), [](const auto& value) { return value.empty(); }))
+        continue;
+      const auto type = option->get_type_name();
+      const bool folder = type == "RUN" || type == "FOLDER", file = type == "FILE";
+      throw std::invalid_argument(
+          (option->get_lnames().empty() ? option->get_name(true) : "--" + option->get_lnames()[0]) +
+          (folder ? ": must name a folder"
+           : file ? ": must name a file"
+                  : ": must not be empty"));
+    }
+  }
+}
 
 std::string usage_error(const CLI::App& program, const CLI::ParseError& error) {
   const auto parsed = program.get_subcommands();

@@ -72,6 +72,29 @@ TEST_F(Usage, WhatWasProbablyMeantIsSaid) {
   EXPECT_THAT(run({"eval", "--dat", "data.h5"}), IsWrongUsage("did you mean '--data'?"));
 }
 
+TEST_F(Usage, AWordFromOtherProgramsIsAnswered) {
+  EXPECT_THAT(run({"help"}), IsWrongUsage("unknown subcommand 'help'; did you mean '--help'?"));
+  EXPECT_THAT(run({"version"}), IsWrongUsage("did you mean '--version'?"));
+  EXPECT_THAT(run({"encode", "run", "data.h5", "--out", "l.h5"}),
+              IsWrongUsage("'data.h5' is one argument too many; did you mean '--data'?"));
+}
+
+TEST_F(Usage, AValueThatIsEmptyIsNoneThatIsLeftOut) {
+  const auto eval = [&](const Arguments& more) {
+    return run(Arguments{"eval", "run", "--data", "a.h5"} + more);
+  };
+  EXPECT_THAT(eval({"--k", ""}), FailsSaying({"--k: must not be empty"}));
+  EXPECT_THAT(eval({"--truth", ""}), FailsSaying({"--truth: must name a file"}));
+  EXPECT_THAT(eval({"--json", ""}), FailsSaying({"--json: must name a file"}));
+  EXPECT_THAT(run({"eval", "", "--data", "a.h5"}), FailsSaying({"RUN: must name a folder"}));
+  EXPECT_THAT(run({"encode", "run", "--data", "a.h5", "--out", "l.h5", "--labels", ""}),
+              FailsSaying({"--labels: must name a file"}));
+  EXPECT_THAT(run({"train", "a.h5", "--out", "new", "--eval", ""}),
+              FailsSaying({"--eval: must not be empty"}));
+  EXPECT_THAT(run({"info", ""}), FailsSaying({"PATH: must not be empty"}));
+  EXPECT_TRUE(std::filesystem::is_empty(here.path()));
+}
+
 TEST_F(Usage, NumbersThatAreNoneAreSaidByName) {
   const std::vector<std::string> no_integers = {"9e99", "99999999999999999999", "1.5", "nan", "inf", ""};
   for (const auto& text : no_integers) {
