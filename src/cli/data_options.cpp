@@ -1,5 +1,6 @@
 #include "cli/data_options.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -7,9 +8,23 @@
 #include "cli/toml.h"
 #include "core/file.h"
 #include "core/printable.h"
+#include "data/name.h"
 #include "msae/core/error.h"
 
 namespace msae::cli {
+namespace {
+
+// Whether two names are of the same rows, however they are spelt.
+bool are_one(const std::string& first, const std::string& second) {
+  const auto a = data::split_name(first), b = data::split_name(second);
+  const auto inside = [](const std::string& path) { return std::filesystem::path(path).lexically_normal(); };
+  std::error_code ignored;
+  return std::filesystem::equivalent(a.file, b.file, ignored) &&
+         (a.path.empty() || b.path.empty() || inside(a.path) == inside(b.path));
+}
+
+}  // namespace
+
 void add_row_options(CLI::App& command, data::ReadOptions& options) {
   command.add_flag("--unit-rows", options.unit_rows, "Divide every row by its norm (a zero row stays zero)");
   command.add_flag("--skip-bad-rows", options.skip_bad_rows,
@@ -55,7 +70,7 @@ std::map<std::string, std::string> options_of_run(const std::string& run) {
 }
 
 void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,
-                            const Common& common) {
+                            const Common& common, bool all_rows_are_a_slip) {
   const auto trained = options_of_run(run);
   if (trained.empty()) return;
   const auto value = [&](const std::string& name) {
@@ -67,9 +82,15 @@ void say_how_rows_were_read(const std::string& run, const std::string& data, con
                     " --unit-rows, which is " + (options.unit_rows ? "" : "not ") + "given now");
   }
   const auto holdout = value("holdout");
-  if (!holdout.empty() && options.holdout == 0 && value("data") == absolute_path(data)) {
-    say(common, "msae: " + printable(run) + " was trained on these rows; --holdout " + holdout +
-                    " takes those alone that were held out");
+  const double share = holdout.empty() ? 0 : std::strtod(holdout.c_str(), nullptr);
+  if (share == options.holdout || !are_one(value("data"), data)) return;
+  if (options.holdout > 0) {
+    say(common, "msae: " + printable(run) + " was trained " +
+                    (share > 0 ? "with --holdout " + holdout : "without --holdout") +
+                    ", so it has seen some of the rows that are held out now");
+  } else if (all_rows_are_a_slip) {
+    say(common, "msae: " + printable(run) + " was trained on some of these rows; --holdout " + holdout +
+                    " evaluates on those alone that it has not seen");
   }
 }
 

@@ -28,10 +28,10 @@ data::Prepared open_data(const std::string& name, const data::ReadOptions& optio
 /// or where the file cannot be read.
 std::map<std::string, std::string> options_of_run(const std::string& run);
 
-/// A remark on stderr where `run` was trained on rows read otherwise, or on these very rows, those among them
-/// that it was told to hold out.
+/// Remarks on stderr where `run` was trained on rows read otherwise, and where it has seen rows that are held
+/// out now. All rows of what a part was held out from are a slip in an evaluation, not in encoding.
 void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,
-                            const Common& common);
+                            const Common& common, bool all_rows_are_a_slip);
 
 /// Adds what was made of the rows, EmbeddingSource::treatment(), where that is anything.
 void add_view(nlohmann::ordered_json& json, const std::string& treatment);

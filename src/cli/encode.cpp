@@ -34,7 +34,6 @@ struct Arguments {
 
 // Before the work whose result would be lost.
 void check_out(const Arguments& a) {
-  if (a.out.empty()) throw std::invalid_argument("--out: must name a file");
   std::error_code ignored;
   for (const fs::path& input :
        {fs::path(data::split_name(a.data).file), fs::path(data::split_name(a.labels).file),
@@ -55,6 +54,10 @@ OperatingPoint point(const Arguments& a, const models::SparseAutoencoder& model)
   if (a.all) return OperatingPoint::all();
   if (a.k) return OperatingPoint::top(*a.k);
   if (!a.level) return OperatingPoint::trained();
+  if (!std::holds_alternative<models::Matryoshka>(model.activation())) {
+    throw std::invalid_argument("--level: is for matryoshka, and " + a.run + " is a " +
+                                models::kind(model.activation()) + " model");
+  }
   if (*a.level < 1 || *a.level > model.level_count()) {
     throw std::invalid_argument("--level: must be from 1 to " + std::to_string(model.level_count()) +
                                 " for this model, not " + std::to_string(*a.level));
@@ -116,7 +119,7 @@ void run(Arguments& a) {
   const auto model = io::load(a.run, device);
   a.options.point = point(a, *model);
   a.options.run = a.run;
-  say_how_rows_were_read(a.run, a.data, a.read, a.common);
+  say_how_rows_were_read(a.run, a.data, a.read, a.common, false);
   watch_interrupts();
   const auto data = open_data(a.data, a.read, a.common);
   a.options.labels = labels(a, data.rows->original_rows());
@@ -131,7 +134,7 @@ void add_encode(CLI::App& program) {
   auto& command = *program.add_subcommand("encode", "Write the latents of every row to a file");
   auto arguments = std::make_shared<Arguments>();
   auto& a = *arguments;
-  command.add_option("RUN", a.run, "Folder of a trained model")->required();
+  command.add_option("RUN", a.run, "Folder of a trained model")->type_name("FOLDER")->required();
   command.add_option("--data", a.data, "Embeddings to encode (see 'msae --help')")
       ->type_name("DATA")
       ->required();

@@ -54,7 +54,7 @@ void run(Arguments& arguments) {
   auto results = nlohmann::ordered_json::array();
   for (const auto& folder : arguments.runs) {
     const auto model = io::load(folder, device);
-    say_how_rows_were_read(folder, arguments.data, arguments.read, common);
+    say_how_rows_were_read(folder, arguments.data, arguments.read, common, true);
     RunReport report{folder, evaluate_with_bar(*model, *data.evaluated(), arguments.options, common)};
     if (!arguments.truth.empty()) report.recovery = recovery(*model, truth);
     if (shows_table(common)) {
@@ -102,7 +102,8 @@ void add_eval(CLI::App& program) {
       "the sum of\n"
       "squared deviations from the data's mean; FVU/row: the published variant, a mean of per-row ratios; "
       "dead: share of\n"
-      "latents that no row activates.\n"
+      "latents that no row activates. k is the most latents that a row keeps: fewer where fewer are "
+      "positive.\n"
       "Examples:\n"
       "  msae eval run --data clip.h5:/test\n"
       "  msae eval run other --data clip.h5:/test --k 8,32,128 --json points.json");

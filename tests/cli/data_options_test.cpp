@@ -42,8 +42,36 @@ TEST(DataOptions, HeldOutRowsAreThoseThatEvalAndEncodeTake) {
   EXPECT_THAT(evaluated.err, Not(HasSubstr("was trained")));
   const auto whole = here.run({"eval", "part", "--data", rows, "--json", "-"});
   EXPECT_EQ(parse(whole.out).at(0).at("rows"), 600);
-  EXPECT_THAT(whole.err, AllOf(HasSubstr("part was trained with --unit-rows"),
-                               HasSubstr("part was trained on these rows; --holdout 0.1 takes those alone")));
+  EXPECT_THAT(
+      whole.err,
+      AllOf(HasSubstr("part was trained with --unit-rows"),
+            HasSubstr("part was trained on some of these rows; --holdout 0.1 evaluates on those alone")));
+}
+
+TEST(DataOptions, RowsThatAModelHasSeenAreRemarkedUponHoweverTheirFileIsSpelt) {
+  const Workplace here;
+  ASSERT_THAT(here.run(train("part", {"--holdout", "0.1"})), Succeeds());
+  ASSERT_THAT(here.run(train("all", {})), Succeeds());
+  std::filesystem::create_symlink("data.h5", here / "link.h5");
+  const auto eval = [&](const std::string& run, const std::string& data, const Arguments& more = {}) {
+    const auto outcome = here.run(Arguments{"eval", run, "--data", data} + more);
+    EXPECT_THAT(outcome, Succeeds());
+    return outcome.err;
+  };
+  const auto whole = "msae: part was trained on some of these rows; --holdout 0.1 evaluates on those alone";
+  for (const auto* data : {"./data.h5:/embeddings", "run/../data.h5:/embeddings", "data.h5:embeddings",
+                           "data.h5://embeddings", "link.h5:/embeddings"}) {
+    EXPECT_THAT(eval("part", data), HasSubstr(whole)) << data;
+    EXPECT_THAT(eval("part", data, {"--holdout", "0.1"}), Not(HasSubstr("was trained"))) << data;
+  }
+  EXPECT_THAT(eval("part", rows, {"--holdout", "0.2"}),
+              HasSubstr("part was trained with --holdout 0.1, so it has seen some of the rows"));
+  EXPECT_THAT(eval("all", rows, {"--holdout", "0.2"}),
+              HasSubstr("all was trained without --holdout, so it has seen some of the rows"));
+  EXPECT_THAT(eval("all", rows), Not(HasSubstr("was trained")));
+  const Arguments encode{"encode", "part", "--data", rows, "--out", "l.h5", "--force"};
+  EXPECT_THAT(here.run(encode).err, Not(HasSubstr("was trained")));
+  EXPECT_THAT(here.run(encode + Arguments{"--holdout", "0.2"}).err, HasSubstr("so it has seen some"));
 }
 
 TEST(DataOptions, OtherThanInTrainingAreRemarkedUpon) {

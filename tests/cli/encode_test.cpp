@@ -75,6 +75,7 @@ TEST(Encode, LabelsFollowTheRowsThatAreLeft) {
 
 TEST(Encode, RefusesBeforeItWorks) {
   const Workplace here;
+  ASSERT_THAT(here.run(train("plain", {"--model", "relu"})), Succeeds());
   std::ofstream(here / "there.h5") << "mine";
   const auto before = here.names();
   EXPECT_THAT(here.run(encode("there.h5")), FailsSaying({"there.h5: exists", "--force"}));
@@ -82,6 +83,8 @@ TEST(Encode, RefusesBeforeItWorks) {
               FailsSaying({"--out: data.h5 is a file that is read"}));
   EXPECT_THAT(here.run(encode("none/l.h5")), FailsSaying({"none/l.h5: cannot be written"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--level", "9"})), FailsSaying({"--level: must be from 1 to "}));
+  EXPECT_THAT(here.run({"encode", "plain", "--data", "data.h5:/embeddings", "--out", "l.h5", "--level", "1"}),
+              FailsSaying({"--level: is for matryoshka, and plain is a relu model"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--k", "65"})),
               FailsSaying({"--k: must be from 1 to the number of latents, 64"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--k", "5", "--all"})), IsWrongUsage("--k"));
