@@ -77,7 +77,8 @@ std::string bash(const CLI::App& program) {
        << "  case $command,$before in\n";
   for (const auto& name : names) text << bash_choices(*program.get_subcommand(name));
   text << "  esac\n  if [ -z \"$known\" ]; then case $command,$typed in\n    ,-*) known='"
-       << long_names(program) << "' ;;\n    ,*) known='" << CLI::detail::join(names, " ") << "' ;;\n";
+       << long_names(program) << "' ;;\n    ,*) [ \"$before\" = --config ] || known='"
+       << CLI::detail::join(names, " ") << "' ;;\n";
   for (const auto& name : names) {
     text << "    " << name << ",-*) known='" << long_names(*program.get_subcommand(name)) << "' ;;\n";
   }

@@ -3,6 +3,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <set>
 
 #include "cli/command.h"
 #include "cli/data_options.h"
@@ -47,7 +48,8 @@ Json model_info(const fs::path& folder) {
   }
   if (const auto* nested = std::get_if<models::Matryoshka>(&model->activation())) {
     json["levels"] = nested->levels;
-    json["weights"] = nested->weights;
+    json["weights"] =
+        nested->weights.empty() ? std::vector<double>(nested->levels.size(), 1) : nested->weights;
   }
   json["norm_of_data_mean"] = model->mean.norm().item<double>();
   json["data_scale"] = model->scale.item<double>();
@@ -74,6 +76,12 @@ void say_how_to_go_on(const Json& json, const Common& common) {
 }
 
 Json file_info(const fs::path& file) {
+  static const std::set<std::string> of_runs = {"cfg.json", "sae_weights.safetensors", "options.toml",
+                                                "metrics.csv"};
+  if (of_runs.count(file.filename().string()) > 0) {
+    const auto folder = file.has_parent_path() ? file.parent_path().string() : ".";
+    throw IoError(file.string() + " is not an HDF5 file but part of a run; see: msae info " + folder);
+  }
   Json json = {{"kind", "data"}, {"path", file.string()}, {"data_sets", Json::array()}};
   for (const auto& found : data::list(file)) {
     json["data_sets"].push_back(

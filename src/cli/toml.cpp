@@ -76,8 +76,15 @@ TomlError in_a_sentence(const std::string& message) {
       why = line.substr(std::min(line.size(), line.find_first_not_of("^- ", caret)));
     }
   }
-  return {last, "is not valid TOML (" + (what.empty() ? why : what) +
-                    "); text stands in quotes, both of them, and true and false in small letters"};
+  if (what.empty()) what = why;
+  if (const std::string tag = "[error] "; what.rfind(tag, 0) == 0) what.erase(0, tag.size());
+  if (!what.empty() && what.back() == '.') what.pop_back();
+  const bool of_values = what.find("key") == std::string::npos &&
+                         what.find("separator") == std::string::npos &&
+                         what.find("already") == std::string::npos;
+  return {last, "is not valid TOML (" + what +
+                    (of_values ? "); text stands in quotes, both of them, and true and false in small letters"
+                               : ")")};
 }
 
 // Whole numbers of TOML end at 2^63, which a seed may exceed: as a string it means the same.

@@ -10,6 +10,7 @@
 #include "msae/core/device.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
+#include "train/run_folder.h"
 
 namespace msae::cli {
 namespace {
@@ -60,6 +61,7 @@ void run(const TrainArguments& a) {
   apply(a.common, a.out);
   const auto device = resolve_device(a.common.device);
   watch_interrupts();
+  train::RunFolder::check({.folder = a.out, .resume = a.resume});
   if (a.read.skip_bad_rows) refuse_bad_options(a);
   const auto data = open_data(a.data, a.read, a.common);
   const auto evaluation_data = open_evaluation_data(a, data);

@@ -81,7 +81,9 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
 }  // namespace
 
 void add_train_options(CLI::App& command, TrainArguments& a) {
-  command.add_option("DATA,--data", a.data, "Embeddings to train on (see 'msae --help')")
+  command
+      .add_option("DATA,--data", a.data,
+                  "Embeddings to train on (see 'msae --help'); those of the run with --resume")
       ->type_name("FILE:/PATH")
       ->required();
   command.add_option("--out", a.out, "Folder of the run, new or empty")->type_name("RUN")->required();

@@ -1,13 +1,13 @@
 // The only file that sees spdlog: its headers do not compile beside those that LibTorch brings.
 #include "msae/core/log.h"
 
-#include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 
 namespace msae::log {
@@ -45,8 +45,6 @@ spdlog::level::level_enum to_spdlog(Level level) {
 /// stderr, or what the user put in its place; base_sink's mutex lets one message through at a time.
 class Sink : public spdlog::sinks::base_sink<std::mutex> {
  public:
-  Sink() : base_sink(std::make_unique<spdlog::pattern_formatter>("msae: %l: %v")) {}
-
   void redirect(std::function<void(Level, std::string_view)> target) {
     const std::lock_guard lock(mutex_);
     target_ = std::move(target);
@@ -58,8 +56,12 @@ class Sink : public spdlog::sinks::base_sink<std::mutex> {
       target_(from_spdlog(message.level), {message.payload.data(), message.payload.size()});
       return;
     }
-    spdlog::memory_buf_t line;
-    formatter_->format(message, line);
+    auto line = std::string("msae: ");
+    if (message.level >= spdlog::level::warn) {
+      const auto level = spdlog::level::to_string_view(message.level);
+      line.append(level.data(), level.size()).append(": ");
+    }
+    line.append(message.payload.data(), message.payload.size()).append("\n");
     std::fwrite(line.data(), 1, line.size(), stderr);
   }
   void flush_() override { std::fflush(stderr); }

@@ -56,9 +56,9 @@ void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<flo
   const auto width = static_cast<std::size_t>(dim());
   auto row = first;
   for (auto rest = out; all_finite(rest.first(width)); rest = rest.subspan(width)) ++row;
-  throw IoError(
-      name() + ": row " + std::to_string(original_row(row)) +
-      " holds NaN or Inf in float32; take such rows out first, or have them skipped (skip-bad-rows)");
+  throw IoError(name() + ": row " + std::to_string(original_row(row)) +
+                " holds NaN or Inf in float32; take such rows out first, or skip them (--skip-bad-rows, "
+                "data::skip_bad_rows)");
 }
 
 std::unique_ptr<EmbeddingSource> open(const std::string& data) {

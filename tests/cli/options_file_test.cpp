@@ -104,6 +104,9 @@ TEST_F(OptionsFile, ValuesThatDoNotFitAreRefusedByLine) {
   line_2("levels = [[1], [2]]", "'levels' takes a string, a number or a list of them");
   expect_text_refused("[synth]\nforce = 1\n", "c.toml, line 2: 'force' is either true or false");
   expect_text_refused("lr = 1\nlr = 2\n", "c.toml, line 2: is not valid TOML");
+  write("lr = [1, 2\nk = 3\n");
+  EXPECT_THAT(here.run(train("new", {"--config", "c.toml"})).err, Not(HasSubstr("quotes")));
+  expect_text_refused("model = topk\n", "text stands in quotes");
   expect_text_refused("lr = 1\n[train]\nlr = 2\n", "c.toml, line 3: 'lr' is given twice");
   expect_text_refused("steps = 1\nepochs = 2\n", "c.toml, line 2: 'epochs' and 'steps' exclude each other");
 }

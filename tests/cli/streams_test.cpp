@@ -99,6 +99,7 @@ TEST(Streams, CompletionCompletesInBash) {
   EXPECT_EQ(completed("$MSAE train data.h5 : /e"), "/embeddings\n");
   EXPECT_THAT(completed("$MSAE train data.h5 :"), HasSubstr("/embeddings /truth"));
   EXPECT_EQ(completed("msae train data.h"), "\n");  // left to the completion of files
+  EXPECT_EQ(completed("msae --config o"), "\n");
   EXPECT_THAT(completed("msae eval --"), testing::AllOf(HasSubstr("--config"), HasSubstr("--centred")));
 }
 

@@ -285,7 +285,7 @@ TEST(Hdf5Source, NamesTheFirstRowWithNaNOrInf) {
   } catch (const IoError& error) {
     EXPECT_EQ(std::string(error.what()), file.string() +
                                              ":/x: row 723 holds NaN or Inf in float32; take such rows out "
-                                             "first, or have them skipped (skip-bad-rows)");
+                                             "first, or skip them (--skip-bad-rows, data::skip_bad_rows)");
   }
 }
 
