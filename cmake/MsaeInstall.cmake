@@ -23,6 +23,13 @@ if(TARGET msae_cli)
           RENAME msae)
 endif()
 
+# All that is installed, and no tests: what cmake --build --preset release --target installable builds.
+add_custom_target(installable)
+add_dependencies(installable msae)
+if(TARGET msae_cli)
+  add_dependencies(installable msae_cli msae_completion)
+endif()
+
 # The package, for an installed tree and for this build tree.
 set(version_file ${PROJECT_BINARY_DIR}/msaeConfigVersion.cmake)
 write_basic_package_version_file(${version_file} COMPATIBILITY SameMinorVersion)

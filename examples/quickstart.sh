@@ -28,7 +28,7 @@ run() {
 }
 
 setup $cuda
-build "$preset" msae_cli msae
+build "$preset" installable
 
 msae=build/$preset/msae
 file=quickstart/embeddings.h5
