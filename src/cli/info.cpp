@@ -9,6 +9,7 @@
 #include "cli/data_options.h"
 #include "cli/table.h"
 #include "core/printable.h"
+#include "data/hdf5_file.h"
 #include "msae/core/error.h"
 #include "msae/data/listing.h"
 #include "msae/data/statistics.h"
@@ -82,7 +83,12 @@ Json file_info(const fs::path& file) {
     const auto folder = file.has_parent_path() ? file.parent_path().string() : ".";
     throw IoError(file.string() + " is not an HDF5 file but part of a run; see: msae info " + folder);
   }
-  Json json = {{"kind", "data"}, {"path", file.string()}, {"data_sets", Json::array()}};
+  Json json = {{"kind", "data"}, {"path", file.string()}};
+  const auto opened = data::hdf5::File::open(file);
+  for (const auto* name : {"run", "data", "view", "point"}) {  // of a file of 'msae encode'
+    if (const auto value = opened.attribute(name); !value.empty()) json[name] = value;
+  }
+  json["data_sets"] = Json::array();
   for (const auto& found : data::list(file)) {
     json["data_sets"].push_back(
         {{"path", found.path}, {"shape", found.shape}, {"type", found.type}, {"embeddings", found.usable}});

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <numeric>
 #include <string_view>
 #include <utility>
@@ -306,6 +307,20 @@ std::vector<std::string> File::read_strings(const std::string& path) const {
   std::vector<std::string> values(count);
   check(read_string_elements(data.id(), values), data.name() + " cannot be read");
   return values;
+}
+
+std::string File::attribute(const std::string& name) const {
+  const Session session;
+  if (H5Aexists(handle_.get(), name.c_str()) <= 0) return {};
+  const auto what = name_ + ": the attribute " + name + " cannot be read";
+  const Handle attribute = checked(H5Aopen(handle_.get(), name.c_str(), H5P_DEFAULT), H5Aclose, what);
+  const Handle type = checked(H5Aget_type(attribute.get()), H5Tclose, what);
+  const Handle space = checked(H5Aget_space(attribute.get()), H5Sclose, what);
+  if (H5Tis_variable_str(type.get()) <= 0 || H5Sget_simple_extent_npoints(space.get()) != 1) return {};
+  char* text = nullptr;
+  check(H5Aread(attribute.get(), type.get(), &text), what);
+  const std::unique_ptr<char, herr_t (*)(void*)> owner(text, H5free_memory);
+  return text ? text : "";
 }
 
 template std::vector<float> File::read(const std::string&, const std::optional<Shape>&) const;

@@ -143,6 +143,9 @@ class File {
   /// A list of strings, of fixed or variable length. \throws msae::IoError
   std::vector<std::string> read_strings(const std::string& path) const;
 
+  /// What write_attribute() wrote; empty where it did not. \throws msae::IoError when it is damaged
+  std::string attribute(const std::string& name) const;
+
   /// Writes a whole data set, making the groups on its way. \throws msae::IoError
   template <class T>
   void write(const std::string& path, std::span<const T> values, const Shape& shape);

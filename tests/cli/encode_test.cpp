@@ -33,6 +33,27 @@ TEST(Encode, WritesTheLatentsOfEveryRow) {
   EXPECT_EQ(json.at("entries"), starts.back());
   EXPECT_NEAR(json.at("active"), static_cast<double>(starts.back()) / 600, 1e-9);
   EXPECT_FALSE(json.contains("rows_skipped"));
+  const auto info = parse(here.run({"info", "l.h5", "--json", "-"}).out);
+  EXPECT_EQ(info.at("run"), "run");
+  EXPECT_EQ(info.at("data"), "data.h5:/embeddings");
+  EXPECT_EQ(info.at("point"), "trained");
+  EXPECT_FALSE(info.contains("view"));
+}
+
+TEST(Encode, InfoTakesNoOtherAttributesForThose) {
+  const Workplace here;
+  test::Hdf5File(here / "other.h5").floats("/rows", {2, 2}, {1, 2, 3, 4});
+  const auto file = H5Fopen((here / "other.h5").c_str(), H5F_ACC_RDWR, H5P_DEFAULT);
+  const auto space = H5Screate(H5S_SCALAR);
+  const auto number = H5Acreate2(file, "run", H5T_NATIVE_INT, space, H5P_DEFAULT, H5P_DEFAULT);
+  const int value = 7;
+  EXPECT_GE(H5Awrite(number, H5T_NATIVE_INT, &value), 0);
+  H5Aclose(number);
+  H5Sclose(space);
+  H5Fclose(file);
+  const auto outcome = here.run({"info", "other.h5", "--json", "-"});
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_FALSE(parse(outcome.out).contains("run"));
 }
 
 TEST(Encode, PointsAreThoseOfEval) {
