@@ -78,11 +78,6 @@ const std::string& metadata(const std::map<std::string, std::string>& known, con
   return found->second;
 }
 
-void check_format(const std::map<std::string, std::string>& known, const fs::path& path) {
-  if (metadata(known, "state_format", path) == state_format) return;
-  throw IoError(path.string() + ": written by a newer version of msae; update msae to go on with this run");
-}
-
 template <typename Number>
 Number parse_number(const std::string& text, const fs::path& path) {
   std::istringstream in(text);
@@ -90,6 +85,18 @@ Number parse_number(const std::string& text, const fs::path& path) {
   if (!(in >> value) || !in.eof() || value < 0)
     throw IoError(path.string() + ": damaged, '" + text + "' is no number");
   return value;
+}
+
+// All of a state but its tensors.
+SavedState parse_state(const std::map<std::string, std::string>& known, const fs::path& path) {
+  if (metadata(known, "state_format", path) != state_format) {
+    throw IoError(path.string() + ": written by a newer version of msae; update msae to go on with this run");
+  }
+  return {.file = path,
+          .step = parse_number<std::int64_t>(metadata(known, "step", path), path),
+          .seconds = parse_number<double>(metadata(known, "seconds", path), path),
+          .fingerprint = metadata(known, "fingerprint", path),
+          .tensors = {}};
 }
 
 }  // namespace
@@ -149,26 +156,18 @@ void RunFolder::lock() {
 std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
   const auto path = state_file(folder);
   if (!fs::exists(path)) return std::nullopt;
-  const auto known = io::SafetensorsFile(path).metadata();
-  check_format(known, path);
-  SavedProgress saved;
-  saved.step = parse_number<std::int64_t>(metadata(known, "step", path), path);
-  saved.steps = parse_number<std::int64_t>(value_in(metadata(known, "fingerprint", path), "steps"), path);
-  saved.seconds = parse_number<double>(metadata(known, "seconds", path), path);
-  saved.running = is_locked(folder);
-  return saved;
+  const auto state = parse_state(io::SafetensorsFile(path).metadata(), path);
+  return SavedProgress{.step = state.step,
+                       .steps = parse_number<std::int64_t>(value_in(state.fingerprint, "steps"), path),
+                       .seconds = state.seconds,
+                       .running = is_locked(folder)};
 }
 
 std::optional<SavedState> RunFolder::load_state() const {
   const auto path = state_file(options_.folder);
   if (!fs::exists(path)) return std::nullopt;
   auto file = io::load_tensors(path);
-  check_format(file.metadata, path);
-  SavedState state;
-  state.file = path;
-  state.step = parse_number<std::int64_t>(metadata(file.metadata, "step", path), path);
-  state.seconds = parse_number<double>(metadata(file.metadata, "seconds", path), path);
-  state.fingerprint = metadata(file.metadata, "fingerprint", path);
+  auto state = parse_state(file.metadata, path);
   state.tensors = std::move(file.tensors);
   return state;
 }
