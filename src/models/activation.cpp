@@ -81,6 +81,10 @@ std::vector<double> reverse_weights(std::size_t levels) {
   return weights;
 }
 
+std::vector<double> level_weights(const Matryoshka& nested) {
+  return nested.weights.empty() ? std::vector<double>(nested.levels.size(), 1) : nested.weights;
+}
+
 void validate(const Activation& activation, std::int64_t latents) {
   if (const auto* topk = std::get_if<TopK>(&activation)) check_k(topk->k, latents);
   if (const auto* batch = std::get_if<BatchTopK>(&activation)) check_k(batch->k, latents);

@@ -61,7 +61,7 @@ StepLoss single_loss(models::SparseAutoencoder& model, const torch::Tensor& inpu
 
 EffectiveLevels collapse(const models::Matryoshka& nested, std::int64_t most_positives,
                          std::int64_t latents) {
-  auto weights = nested.weights.empty() ? std::vector<double>(nested.levels.size(), 1.0) : nested.weights;
+  const auto weights = models::level_weights(nested);
   const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
   EffectiveLevels effective;
   for (std::size_t i = 0; i < weights.size(); ++i) {

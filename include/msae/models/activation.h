@@ -50,6 +50,9 @@ MSAE_EXPORT std::vector<std::int64_t> default_levels(std::int64_t latents);
 /// L, L-1, ..., 1: the sparsest level weighs most ("reverse weighting" of Zaigrajew et al.).
 MSAE_EXPORT std::vector<double> reverse_weights(std::size_t levels);
 
+/// The weight of each level's loss: the model's own, or all 1 where it names none.
+MSAE_EXPORT std::vector<double> level_weights(const Matryoshka& nested);
+
 /// Does nothing but throw what cannot be.
 /// \throws std::invalid_argument naming what is impossible for a dictionary of that many latents
 MSAE_EXPORT void validate(const Activation& activation, std::int64_t latents);
