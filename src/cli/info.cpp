@@ -49,8 +49,7 @@ Json model_info(const fs::path& folder) {
   }
   if (const auto* nested = std::get_if<models::Matryoshka>(&model->activation())) {
     json["levels"] = nested->levels;
-    json["weights"] =
-        nested->weights.empty() ? std::vector<double>(nested->levels.size(), 1) : nested->weights;
+    json["weights"] = models::level_weights(*nested);
   }
   json["norm_of_data_mean"] = model->mean.norm().item<double>();
   json["data_scale"] = model->scale.item<double>();
@@ -79,7 +78,7 @@ void say_how_to_go_on(const Json& json, const Common& common) {
 Json file_info(const fs::path& file) {
   static const std::set<std::string> of_runs = {"cfg.json", "sae_weights.safetensors", "options.toml",
                                                 "metrics.csv"};
-  if (of_runs.count(file.filename().string()) > 0) {
+  if (!data::hdf5::is_hdf5(file) && of_runs.count(file.filename().string()) > 0) {
     const auto folder = file.has_parent_path() ? file.parent_path().string() : ".";
     throw IoError(file.string() + " is not an HDF5 file but part of a run; see: msae info " + folder);
   }
