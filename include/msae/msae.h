@@ -22,6 +22,7 @@
 #include "msae/io/model_folder.h"
 #include "msae/models/activation.h"
 #include "msae/models/sparse_autoencoder.h"
+#include "msae/ops/jump_relu.h"
 #include "msae/ops/losses.h"
 #include "msae/ops/nested_decode.h"
 #include "msae/ops/selection.h"

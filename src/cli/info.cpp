@@ -45,7 +45,7 @@ Json model_info(const fs::path& folder) {
   if (const auto* topk = std::get_if<models::TopK>(&model->activation())) json["k"] = topk->k;
   if (const auto* batch = std::get_if<models::BatchTopK>(&model->activation())) {
     json["k"] = batch->k;
-    json["threshold"] = model->threshold.item<double>();
+    json["threshold"] = model->threshold[0].item<double>();
   }
   if (const auto* nested = std::get_if<models::Matryoshka>(&model->activation())) {
     json["levels"] = nested->levels;
