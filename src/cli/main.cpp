@@ -56,6 +56,7 @@ std::string in_options(CLI::App& program, const std::string& sentence) {
   auto name = "--" + sentence.substr(0, colon);
   std::replace(name.begin(), name.end(), '_', '-');
   if (name == "--learning-rate") name = "--lr";
+  if (name == "--sizes") name = "--levels";
   if (name == "--share") name = "--holdout";
   for (const auto* command : program.get_subcommands()) {
     if (command->get_option_no_throw(name)) return name + sentence.substr(colon);

@@ -49,8 +49,8 @@ struct Matryoshka {
 /// Pre-activations above a threshold per latent, itself learnt by a straight-through estimator; sparsity
 /// comes from TrainOptions::l0 (Rajamanoharan et al., arXiv 2407.14435).
 struct JumpRelu {
-  double threshold = 0.01;  ///< of every latent at the start, positive; in units of pre-activations
-  double bandwidth = 0.05;  ///< of the estimator's rectangle, positive; in units of pre-activations
+  double threshold = 0.1;  ///< of every latent at the start, positive; in units of pre-activations
+  double bandwidth = 0.1;  ///< of the estimator's rectangle, positive; in units of pre-activations
 };
 
 /// The other model of that name (Bussmann et al., arXiv 2503.17547): BatchTopK over the whole dictionary, and
