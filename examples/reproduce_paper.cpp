@@ -1,5 +1,5 @@
-// Trains the five kinds of autoencoder that "Interpreting CLIP with Hierarchical Sparse Autoencoders" compares, with
-// its published settings, and prints its tables:
+// Trains the five kinds of autoencoder that "Interpreting CLIP with Hierarchical Sparse Autoencoders"
+// compares, with its published settings, and prints its tables:
 //
 //   reproduce_paper TRAIN TEST FOLDER [EPOCHS]
 //
@@ -45,13 +45,16 @@ models::SparseAutoencoder trained(const Kind& kind, data::EmbeddingSource& rows,
 }  // namespace
 
 int main(int count, char** arguments) try {
-  if (count != 4 && count != 5) throw std::invalid_argument("usage: reproduce_paper TRAIN TEST FOLDER [EPOCHS]");
+  if (count != 4 && count != 5)
+    throw std::invalid_argument("usage: reproduce_paper TRAIN TEST FOLDER [EPOCHS]");
   const auto train_rows = data::open(arguments[1]), test_rows = data::open(arguments[2]);
   const auto epochs = count == 5 ? std::stoll(arguments[4]) : 30;
   for (const auto& kind : kinds(8 * train_rows->dim())) {
     auto sae = trained(kind, *train_rows, arguments[3], epochs);
-    for (const auto& point : eval::evaluate(sae, *test_rows, {.k = {8, 16, 32, 64, 128, 256, 512, 1024}}).points) {
-      std::cout << kind.name << " " << point.label << ": " << point.active << " active, FVU " << point.fvu << "\n";
+    for (const auto& point :
+         eval::evaluate(sae, *test_rows, {.k = {8, 16, 32, 64, 128, 256, 512, 1024}}).points) {
+      std::cout << kind.name << " " << point.label << ": " << point.active << " active, FVU " << point.fvu
+                << "\n";
     }
   }
 } catch (const std::exception& error) {

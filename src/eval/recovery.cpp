@@ -1,8 +1,8 @@
+#include "msae/eval/recovery.h"
+
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <algorithm>
-
-#include "msae/eval/metrics.h"
 
 namespace msae::eval {
 namespace {

@@ -4,6 +4,7 @@
 
 #include "msae/core/error.h"
 #include "msae/eval/metrics.h"
+#include "msae/eval/progressive.h"
 #include "support/tensors.h"
 
 namespace msae::eval {
@@ -49,9 +50,12 @@ Point naive(models::SparseAutoencoder& model, OperatingPoint at, bool centred) {
   p.active = (z > 0).sum().item<double>() / rows;
   p.sparsity = 1 - p.active / latents;
   p.fvu = ((wide - y).square().sum() / (wide - wide.mean(0)).square().sum()).item<double>();
+  p.explained_variance = 1 - ((wide - y).var(0).sum() / wide.var(0).sum()).item<double>();
   p.fvu_per_sample = fvu_per_row(shown, shown_y).mean().item<double>();
   p.cosine = cosine_per_row(shown, shown_y).mean().item<double>();
   p.nmae = nmae_per_row(shown, shown_y).mean().item<double>();
+  p.never_active = (z > 0).any(0).logical_not().sum().item<std::int64_t>();
+  p.mean_magnitude = z.masked_select(z > 0).to(torch::kFloat64).mean().item<double>();
   p.dead_fraction = (z > 0).any(0).logical_not().to(torch::kFloat64).mean().item<double>();
   return p;
 }
@@ -60,6 +64,9 @@ void expect_near(const Point& ours, const Point& expected) {
   EXPECT_NEAR(ours.active, expected.active, 1e-12) << ours.label;
   EXPECT_NEAR(ours.sparsity, expected.sparsity, 1e-12) << ours.label;
   EXPECT_NEAR(ours.fvu, expected.fvu, 1e-5 * expected.fvu) << ours.label;
+  EXPECT_NEAR(ours.explained_variance, expected.explained_variance, 1e-5) << ours.label;
+  EXPECT_EQ(ours.never_active, expected.never_active) << ours.label;
+  EXPECT_NEAR(ours.mean_magnitude, expected.mean_magnitude, 1e-5 * expected.mean_magnitude) << ours.label;
   EXPECT_NEAR(ours.fvu_per_sample, expected.fvu_per_sample, 1e-5 * expected.fvu_per_sample) << ours.label;
   EXPECT_NEAR(ours.cosine, expected.cosine, 1e-5) << ours.label;
   EXPECT_NEAR(ours.nmae, expected.nmae, 1e-5) << ours.label;
@@ -117,7 +124,45 @@ TEST(Evaluate, DoesNotDependOnTheOrderOfRows) {
   const auto x = rows_tensor();
   const auto a = evaluate(model, *source(x)), b = evaluate(model, *source(x.flip(0)));
   EXPECT_NEAR(a.points[0].fvu, b.points[0].fvu, 1e-12);
+  EXPECT_NEAR(a.points[0].explained_variance, b.points[0].explained_variance, 1e-12);
   EXPECT_NEAR(a.points[0].cosine, b.points[0].cosine, 1e-12);
+}
+
+TEST(Evaluate, KeepsTheActivityOfEveryPointWhereAsked) {
+  for (const Activation& activation :
+       {Activation(models::BatchTopK{3}), Activation(models::Matryoshka{{2, 5, 25}})}) {
+    auto model = make_model(activation);
+    const auto data = source(rows_tensor());
+    const auto evaluation = evaluate(model, *data, {.k = {1, 7}, .batch_size = 10, .activity = true});
+    for (const auto& point : evaluation.points) {
+      Activity expected(latents);
+      const torch::NoGradGuard no_grad;
+      expected.add(model.encode(rows_tensor(), operating_point(point)));
+      ASSERT_TRUE(point.activity) << point.label;
+      EXPECT_EQ(point.activity->rows(), rows);
+      EXPECT_TRUE(point.activity->counts().equal(expected.counts())) << point.label;
+      EXPECT_CLOSE(point.activity->maximum_magnitude(), expected.maximum_magnitude(), 1e-5);
+      EXPECT_NEAR(point.activity->mean(), point.mean_magnitude, 1e-12);
+    }
+    EXPECT_FALSE(evaluate(model, *data).points.front().activity);
+  }
+}
+
+TEST(Evaluate, ProgressBeginsWithTheBiasAlone) {
+  auto model = make_model(models::Matryoshka{{2, 5, 25}});
+  const torch::NoGradGuard no_grad;
+  model.decoder.copy_(model.encoder * 0.02);  // reconstructs a little
+  const auto evaluation = evaluate(model, *source(rows_tensor()), {.batch_size = 10});
+  const auto x = rows_tensor();
+  const auto bias = model.decode(torch::zeros({rows, latents}));
+  const double none = ((x - bias).square().sum() / (x - x.mean(0)).square().sum()).item<double>();
+  EXPECT_NEAR(evaluation.fvu_without_latents, none, 1e-5 * none);
+  const auto steps = progressive_recovery(evaluation);
+  ASSERT_EQ(steps.size(), 3u);
+  const double all = evaluation.points[4].fvu;
+  ASSERT_GT(none, all);
+  EXPECT_NEAR(steps[0].gain, (none - steps[0].fvu) / (none - all), 1e-4);
+  EXPECT_EQ(steps[2].gain, 1);
 }
 
 TEST(Evaluate, LeavesRowsWithoutARatioOutOfTheMean) {

@@ -10,6 +10,7 @@
 
 #include "msae/core/export.h"
 #include "msae/data/source.h"
+#include "msae/eval/activity.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::eval {
@@ -22,24 +23,29 @@ struct MSAE_EXPORT EvalOptions {
   /// space.
   bool centred = false;
   std::int64_t batch_size = 4096;  ///< rows at a time; changes the results by rounding only
+  bool activity = false;           ///< fill Point::activity, which takes about as long as the rest
 
   /// Checks every field.
   /// \throws std::invalid_argument when batch_size or a k is below 1
   void validate() const;
 };
 
-/// One operating point. Sums over rows are float64. active, sparsity, fvu and dead_fraction are the same in
-/// every space; the others are of the original one unless EvalOptions::centred.
+/// One operating point. Sums over rows are float64. cosine, nmae and fvu_per_sample are of the original space
+/// unless EvalOptions::centred; the others are the same in every space.
 struct Point {
-  std::string label;              ///< "trained", "level 1", ..., "all", "k=32"
-  std::optional<std::int64_t> k;  ///< latents kept at most, where the point has such a bound
-  double active = 0;              ///< mean latents > 0 per row (L0)
-  double sparsity = 0;            ///< share of latents that are zero
+  std::string label = {};              ///< "trained", "level 1", ..., "all", "k=32"
+  std::optional<std::int64_t> k = {};  ///< latents kept at most, where the point has such a bound
+  double active = 0;                   ///< mean active latents per row (L0)
+  double sparsity = 0;                 ///< share of latents that are zero (the published L0)
   double fvu = 0;  ///< sum of squared residuals / sum of squared deviations from the set's own mean
+  double explained_variance = 0;  ///< see eval::ExplainedVariance; NaN where the rows do not vary
   double fvu_per_sample = 0;  ///< mean over rows of var(residual) / var(row), variances across coordinates
   double cosine = 0;          ///< mean over rows of the cosine of row and reconstruction
   double nmae = 0;            ///< mean over rows of mean |residual| / mean |row|
   double dead_fraction = 0;   ///< share of latents that no row activates at this point
+  std::int64_t never_active = 0;          ///< the number of those
+  double mean_magnitude = 0;              ///< mean |z| of the active entries z; NaN without one
+  std::optional<Activity> activity = {};  ///< where EvalOptions::activity asks for it
 };
 
 /// What evaluate() found.
@@ -53,6 +59,7 @@ struct Evaluation {
   bool centred = false;              ///< as EvalOptions::centred
   double decoder_orthogonality = 0;  ///< see eval::decoder_orthogonality()
   double dead_fraction = 0;          ///< of the widest point, "all"
+  double fvu_without_latents = 0;    ///< FVU of pre_bias alone, where progressive_recovery() begins
   std::vector<Point> points;         ///< trained, each level, all, each k
 };
 

@@ -1,0 +1,85 @@
+#include "eval/point_codes.h"
+
+#include <algorithm>
+
+#include "msae/ops/nested_decode.h"
+#include "msae/ops/selection.h"
+
+namespace msae::eval {
+
+using models::OperatingPoint;
+
+namespace {
+
+// Of points that keep the same, one: trained is one of the levels where there are several.
+OperatingPoint canonical(const models::SparseAutoencoder& model, OperatingPoint at) {
+  if (at.kind != OperatingPoint::Kind::trained || model.level_count() == 1) return at;
+  const bool prefixes = std::holds_alternative<models::PrefixMatryoshka>(model.activation());
+  return OperatingPoint::level(prefixes ? model.level_count() - 1 : 0);
+}
+
+bool same(OperatingPoint a, OperatingPoint b) {
+  return a.kind == b.kind && a.value == b.value;
+}
+
+}  // namespace
+
+PointCodes::PointCodes(const models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks)
+    : model_(model) {
+  add(OperatingPoint::trained());
+  for (std::int64_t i = 0; model.level_count() > 1 && i < model.level_count(); ++i) {
+    add(OperatingPoint::level(i));
+  }
+  add(OperatingPoint::all());
+  for (const auto k : ks) add(OperatingPoint::top(k));
+
+  std::sort(ks_.begin(), ks_.end());
+  ks_.erase(std::unique(ks_.begin(), ks_.end()), ks_.end());
+  for (auto& point : points_) point.code = code_of(point.at);
+}
+
+void PointCodes::add(OperatingPoint at) {
+  auto k = model_.top_k(at);
+  if (k) {
+    ks_.push_back(*k);
+  } else if (const auto one = canonical(model_, at);
+             std::none_of(by_threshold_.begin(), by_threshold_.end(), [&](auto p) { return same(p, one); })) {
+    by_threshold_.push_back(one);
+  }
+  // Where every latent is kept there is no bound to speak of.
+  const bool relu = std::holds_alternative<models::Relu>(model_.activation());
+  if (at.kind == OperatingPoint::Kind::all || (relu && at.kind != OperatingPoint::Kind::top)) k.reset();
+  points_.push_back({.label = at.label(), .k = k, .at = at});
+}
+
+std::size_t PointCodes::code_of(OperatingPoint at) const {
+  if (const auto k = model_.top_k(at)) {
+    return static_cast<std::size_t>(std::lower_bound(ks_.begin(), ks_.end(), *k) - ks_.begin());
+  }
+  const auto one = canonical(model_, at);
+  const auto found =
+      std::find_if(by_threshold_.begin(), by_threshold_.end(), [&](auto p) { return same(p, one); });
+  return ks_.size() + static_cast<std::size_t>(found - by_threshold_.begin());
+}
+
+void PointCodes::for_each(
+    const torch::Tensor& normalised,
+    const std::function<void(std::size_t, const torch::Tensor&, const torch::Tensor&)>& visit) const {
+  const auto pre = model_.pre_activations(normalised);
+  const auto level = ops::nested_levels(model_.scores(pre), ks_);
+  const auto latents = model_.dense_latents(pre), zero = torch::zeros({}, pre.options());
+  const auto decoded =
+      ops::nested_decode(latents, level, model_.decoder, static_cast<std::int64_t>(ks_.size()));
+  for (std::size_t i = 0; i < ks_.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
+    visit(i, ks_[i] >= model_.latents() ? latents : torch::where(level <= index, latents, zero),
+          model_.restore_rows(decoded[index] + model_.pre_bias, normalised));
+  }
+  for (std::size_t i = 0; i < by_threshold_.size(); ++i) {
+    const auto kept = latents * model_.selection(pre, by_threshold_[i]);
+    const auto reconstruction = torch::addmm(model_.pre_bias, kept, model_.decoder);
+    visit(ks_.size() + i, kept, model_.restore_rows(reconstruction, normalised));
+  }
+}
+
+}  // namespace msae::eval

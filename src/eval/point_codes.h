@@ -1,0 +1,51 @@
+/// \file
+/// The operating points of an evaluation and the latents they choose: what knows how latents are chosen is
+/// here alone.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "msae/models/sparse_autoencoder.h"
+
+namespace msae::eval {
+
+/// An operating point, and where it is found among those codes that differ.
+struct PlacedPoint {
+  std::string label;
+  std::optional<std::int64_t> k;  ///< latents kept at most, where the point has such a bound
+  models::OperatingPoint at;
+  std::size_t code = 0;  ///< which of PointCodes
+};
+
+/// The codes of a model at all points: as trained, each level, all, each k. Points that keep the same share a
+/// code.
+class PointCodes {
+ public:
+  PointCodes(const models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks);
+
+  const std::vector<PlacedPoint>& points() const { return points_; }
+  /// How many codes differ.
+  std::size_t count() const { return ks_.size() + by_threshold_.size(); }
+
+  /// Calls `visit(code, latents [rows, latents], reconstruction [rows, dim])` for each code of some rows in
+  /// model space, [rows, dim]; one code's latents exist at a time, the reconstructions are in model space.
+  void for_each(
+      const torch::Tensor& normalised,
+      const std::function<void(std::size_t, const torch::Tensor&, const torch::Tensor&)>& visit) const;
+
+ private:
+  void add(models::OperatingPoint at);
+  std::size_t code_of(models::OperatingPoint at) const;
+
+  const models::SparseAutoencoder& model_;
+  std::vector<PlacedPoint> points_;
+  std::vector<std::int64_t> ks_;                      ///< of the first codes, ascending, distinct
+  std::vector<models::OperatingPoint> by_threshold_;  ///< of those that come after them
+};
+
+}  // namespace msae::eval

@@ -1,0 +1,55 @@
+#include "eval/point_sums.h"
+
+#include <cmath>
+
+#include "msae/eval/cosine.h"
+#include "msae/eval/nmae.h"
+
+namespace msae::eval {
+
+void PartialMean::add(const torch::Tensor& per_row) {
+  const auto exists = per_row.isnan().logical_not();
+  sum_ += torch::where(exists, per_row, torch::zeros_like(per_row)).sum().item<double>();
+  count_ += exists.sum().item<std::int64_t>();
+}
+
+PointSums::PointSums(std::int64_t latents, bool activity) : fired_(torch::zeros({latents}, torch::kBool)) {
+  if (activity) activity_.emplace(latents);
+}
+
+bool PointSums::add(const torch::Tensor& latents, const torch::Tensor& normalised,
+                    const torch::Tensor& reconstruction, const torch::Tensor& rows,
+                    const torch::Tensor& shown) {
+  residual_.add(normalised - reconstruction);
+  if (!std::isfinite(residual_.value())) return false;
+  add_latents(latents);
+  fvu_.add(fvu_per_row(rows, shown));
+  cosine_.add(cosine_per_row(rows, shown));
+  nmae_.add(nmae_per_row(rows, shown));
+  return true;
+}
+
+void PointSums::add_latents(const torch::Tensor& latents) {
+  const auto active = latents != 0;
+  active_ += active.sum().item<std::int64_t>();
+  magnitude_ += latents.abs().sum(torch::kFloat64).item<double>();
+  fired_ = fired_.logical_or(active.any(0).to(torch::kCPU));  // anew: a copy of this shares the storage
+  if (activity_) activity_->add(latents);
+}
+
+void PointSums::finish(Point& point, const Deviation& deviation) const {
+  const auto latents = static_cast<double>(fired_.numel());
+  point.active = static_cast<double>(active_) / static_cast<double>(deviation.rows());
+  point.sparsity = 1 - point.active / latents;
+  point.fvu = deviation.value() > 0 ? residual_.about() / deviation.value() : 0;
+  point.explained_variance = explained_variance(deviation, residual_);
+  point.fvu_per_sample = fvu_.value();
+  point.cosine = cosine_.value();
+  point.nmae = nmae_.value();
+  point.never_active = fired_.numel() - fired_.sum().item<std::int64_t>();
+  point.dead_fraction = static_cast<double>(point.never_active) / latents;
+  point.mean_magnitude = magnitude_ / static_cast<double>(active_);
+  point.activity = activity_;
+}
+
+}  // namespace msae::eval

@@ -1,0 +1,51 @@
+/// \file
+/// The sums behind one Point.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <optional>
+
+#include "msae/eval/activity.h"
+#include "msae/eval/evaluator.h"
+#include "msae/eval/fvu.h"
+
+namespace msae::eval {
+
+/// The mean of those entries that exist.
+class PartialMean {
+ public:
+  /// \param per_row [rows], NaN where there is no value
+  void add(const torch::Tensor& per_row);
+  double value() const { return count_ > 0 ? sum_ / static_cast<double>(count_) : 0; }
+
+ private:
+  double sum_ = 0;
+  std::int64_t count_ = 0;
+};
+
+class PointSums {
+ public:
+  PointSums(std::int64_t latents, bool activity);
+
+  /// All [rows, dim] but latents, [rows, latents]. `rows` and `shown` are in the space of the cosine.
+  /// \return false where a residual is not finite: then the latents, too, may overflow, and were not added
+  bool add(const torch::Tensor& latents, const torch::Tensor& normalised, const torch::Tensor& reconstruction,
+           const torch::Tensor& rows, const torch::Tensor& shown);
+
+  /// Fills all of `point` but its name. \param deviation of the rows in model space
+  void finish(Point& point, const Deviation& deviation) const;
+
+ private:
+  void add_latents(const torch::Tensor& latents);
+
+  std::int64_t active_ = 0;
+  double magnitude_ = 0;
+  torch::Tensor fired_;
+  Deviation residual_;
+  PartialMean fvu_, cosine_, nmae_;
+  std::optional<Activity> activity_;
+};
+
+}  // namespace msae::eval
