@@ -10,7 +10,7 @@ namespace msae::eval {
 using models::OperatingPoint;
 
 // Every point is the k largest positive latents for some k, but for batch-topk's threshold.
-PointCodes::PointCodes(const models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks)
+PointCodes::PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks)
     : model_(model) {
   const auto* nested = std::get_if<models::Matryoshka>(&model.activation());
   const auto* topk = std::get_if<models::TopK>(&model.activation());
@@ -58,6 +58,12 @@ void PointCodes::for_each(
     const auto kept = pre * model_.selection(pre);
     visit(ks_.size(), kept, torch::addmm(model_.pre_bias, kept, model_.decoder));
   }
+}
+
+torch::Tensor PointCodes::encode(const torch::Tensor& rows, std::size_t code) const {
+  const auto placed = std::find_if(points_.begin(), points_.end(),
+                                   [code](const PlacedPoint& point) { return point.code == code; });
+  return model_.encode(rows, placed->at);
 }
 
 }  // namespace msae::eval

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct PlacedPoint {
 /// The codes of a model at all points: as trained, each level, all, each k. Points of one k share a code.
 class PointCodes {
  public:
-  PointCodes(const models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks);
+  PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks);
 
   const std::vector<PlacedPoint>& points() const { return points_; }
   /// How many codes differ.
@@ -36,13 +37,15 @@ class PointCodes {
   void for_each(
       const torch::Tensor& normalised,
       const std::function<void(std::size_t, const torch::Tensor&, const torch::Tensor&)>& visit) const;
+  /// One code of raw rows: [rows, dim] to [rows, latents].
+  torch::Tensor encode(const torch::Tensor& rows, std::size_t code) const;
 
  private:
   bool by_threshold() const { return std::holds_alternative<models::BatchTopK>(model_.activation()); }
   void add(models::OperatingPoint at, std::optional<std::int64_t> k);
   std::size_t code_of(const PlacedPoint& point) const;
 
-  const models::SparseAutoencoder& model_;
+  models::SparseAutoencoder& model_;
   std::vector<PlacedPoint> points_;
   std::vector<std::int64_t> ks_;  ///< of the codes, ascending, distinct; a threshold's code comes after them
 };

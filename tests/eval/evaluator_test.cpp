@@ -2,10 +2,15 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "msae/core/error.h"
 #include "msae/eval/metrics.h"
 #include "msae/eval/progressive.h"
+#include "support/error_of.h"
 #include "support/tensors.h"
+#include "support/threads.h"
 
 namespace msae::eval {
 namespace {
@@ -165,6 +170,90 @@ TEST(Evaluate, ProgressBeginsWithTheBiasAlone) {
   EXPECT_EQ(steps[2].gain, 1);
 }
 
+TEST(Evaluate, DoesNotDependOnThreadsButForRounding) {
+  auto model = make_model(models::Matryoshka{{2, 5, 25}});
+  const auto data = source(rows_tensor());
+  const EvalOptions options{.activity = true, .cknna_rows = 30, .monosemanticity = true};
+  const auto a = evaluate(model, *data, options);
+  const test::Threads one(1);
+  const auto b = evaluate(model, *data, options);
+  for (std::size_t i = 0; i < a.points.size(); ++i) {
+    expect_near(a.points[i], b.points[i]);
+    EXPECT_NEAR(*a.points[i].cknna, *b.points[i].cknna, 1e-5);
+    EXPECT_EQ(a.points[i].activity->histogram().counts, b.points[i].activity->histogram().counts);
+  }
+  EXPECT_NEAR(*a.points[0].monosemanticity, *b.points[0].monosemanticity, 1e-6);
+}
+
+TEST(Evaluate, TakesCknnaOnEvenlySpacedRowsInAnyBatches) {
+  for (const Activation& activation :
+       {Activation(models::BatchTopK{3}), Activation(models::Matryoshka{{2, 5, 25}})}) {
+    auto model = make_model(activation);
+    const auto data = source(rows_tensor());
+    for (const std::int64_t asked : {20, 53, 1000}) {
+      const auto count = std::min(asked, rows);
+      const torch::NoGradGuard no_grad;
+      const auto sample = rows_tensor().index_select(
+          0, torch::div(torch::arange(count) * rows, count, "floor").to(torch::kInt64));
+      for (const std::int64_t batch_size : {1, 10, 4096}) {
+        const auto evaluation =
+            evaluate(model, *data, {.k = {7}, .batch_size = batch_size, .cknna_rows = asked});
+        for (const auto& point : evaluation.points) {
+          const double expected =
+              cknna(model.normalise(sample), model.encode(sample, operating_point(point)));
+          ASSERT_TRUE(point.cknna);
+          EXPECT_NEAR(*point.cknna, expected, 1e-4) << point.label << " in batches of " << batch_size;
+        }
+      }
+    }
+    EXPECT_FALSE(evaluate(model, *data).points.front().cknna);
+  }
+}
+
+TEST(Evaluate, TakesMonosemanticityAsTrainedAndOfAll) {
+  auto model = make_model(models::TopK{3});
+  const auto data = source(rows_tensor());
+  const torch::NoGradGuard no_grad;
+  for (const bool centred : {false, true}) {
+    const auto points =
+        evaluate(model, *data, {.k = {3, 7}, .centred = centred, .batch_size = 10, .monosemanticity = true})
+            .points;
+    for (const auto& point : points) {
+      if (point.label == "k=7") {
+        EXPECT_FALSE(point.monosemanticity);
+        continue;
+      }
+      Monosemanticity expected(latents, dim);
+      expected.add(model.encode(rows_tensor(), operating_point(point)),
+                   centred ? model.normalise(rows_tensor()) : rows_tensor());
+      const auto scores = expected.scores();
+      ASSERT_TRUE(point.monosemanticity) << point.label;
+      EXPECT_NEAR(*point.monosemanticity,
+                  scores.masked_select(scores.isnan().logical_not()).mean().item<double>(), 1e-6);
+    }
+  }
+  EXPECT_FALSE(evaluate(model, *data).points.front().monosemanticity);
+}
+
+TEST(Evaluate, OfRowsThatAreAllOneHasNoExplainedVariance) {
+  auto model = make_model(models::TopK{3});
+  const auto evaluation = evaluate(model, *source(rows_tensor().slice(0, 0, 1)));
+  for (const auto& point : evaluation.points) EXPECT_TRUE(std::isnan(point.explained_variance));
+}
+
+TEST(Evaluate, OfAModelThatIsSilentHasNoMagnitude) {
+  auto model = make_model(models::Relu{});
+  {
+    const torch::NoGradGuard no_grad;
+    model.latent_bias.fill_(-1e6);
+  }
+  const auto point = evaluate(model, *source(rows_tensor()), {.cknna_rows = 20}).points.front();
+  EXPECT_EQ(point.never_active, latents);
+  EXPECT_EQ(point.dead_fraction, 1);
+  EXPECT_TRUE(std::isnan(point.mean_magnitude));
+  EXPECT_EQ(*point.cknna, 0);
+}
+
 TEST(Evaluate, LeavesRowsWithoutARatioOutOfTheMean) {
   auto model = make_model(models::TopK{3});
   auto x = rows_tensor();
@@ -187,6 +276,13 @@ TEST(Evaluate, TellsHowFarItIs) {
   evaluate(model, *source(rows_tensor()), {.batch_size = 20}, [&](double share) { shares.push_back(share); });
   ASSERT_EQ(shares.size(), 3u);
   EXPECT_DOUBLE_EQ(shares.back(), 1);
+  shares.clear();
+  evaluate(model, *source(rows_tensor()), {.batch_size = 20, .cknna_rows = 20},
+           [&](double share) { shares.push_back(share); });
+  ASSERT_EQ(shares.size(), 5u);  // a share for each of "trained" and "all"
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_LT(shares[2], 1);
+  EXPECT_DOUBLE_EQ(shares.back(), 1);
 }
 
 TEST(Evaluate, RefusesWhatCannotBe) {
@@ -195,6 +291,12 @@ TEST(Evaluate, RefusesWhatCannotBe) {
   EXPECT_THROW(evaluate(model, *data, {.k = {0}}), std::invalid_argument);
   EXPECT_THROW(evaluate(model, *data, {.k = {26}}), std::invalid_argument);
   EXPECT_THROW(evaluate(model, *data, {.batch_size = 0}), std::invalid_argument);
+  for (const std::int64_t few : {-1, 1, 10})
+    EXPECT_THROW(evaluate(model, *data, {.cknna_rows = few}), std::invalid_argument);
+  EXPECT_EQ(
+      test::error_of([&] { evaluate(model, *source(rows_tensor().slice(0, 0, 10)), {.cknna_rows = 11}); }),
+      "cknna_rows: needs at least 11 rows, but rows has 10");
+  EXPECT_NO_THROW(evaluate(model, *source(rows_tensor().slice(0, 0, 11)), {.cknna_rows = 11}));
   EXPECT_THROW(evaluate(model, *source(test::random({4, 9}, 1, torch::kFloat32))), std::invalid_argument);
 }
 
