@@ -31,12 +31,12 @@ std::string named(const eval::Point& point) {
                                                     : point.label;
 }
 
-// As CLI tables have it where there is no value.
+// A dash where there is no value.
 std::string value(double number, int digits) {
   return std::isfinite(number) ? fixed(number, digits) : "-";
 }
 
-// With that many significant digits, of whatever size.
+// Of whatever size.
 std::string magnitude(double number) {
   constexpr int significant = 3;
   if (!std::isfinite(number)) return "-";
@@ -46,10 +46,10 @@ std::string magnitude(double number) {
 }
 
 void print_points(std::ostream& out, const eval::Evaluation& e) {
-  std::vector<std::string> header{"point",   "active", "sparsity", "FVU", "expl. var",
+  std::vector<std::string> header{"point",   "active", "sparsity", "FVU", "expl.",
                                   "FVU/row", "cosine", "NMAE",     "dead"};
   if (e.points.front().cknna) header.emplace_back("CKNNA");
-  if (e.points.front().monosemanticity) header.emplace_back("monosem.");
+  if (e.points.front().monosemanticity) header.emplace_back("mono");
   Table table(header);
   for (const auto& point : e.points) {
     std::vector<std::string> cells{named(point),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "eval/small_model.h"
 #include "msae/core/error.h"
 #include "msae/eval/metrics.h"
 #include "msae/eval/progressive.h"
@@ -17,31 +18,13 @@ namespace {
 
 using models::Activation;
 using models::OperatingPoint;
-
-constexpr std::int64_t dim = 7, latents = 25, rows = 53;
-
-models::SparseAutoencoder make_model(Activation activation) {
-  models::SparseAutoencoder model({.dim = dim, .latents = latents, .activation = std::move(activation)});
-  const torch::NoGradGuard no_grad;
-  model.encoder.copy_(test::random({latents, dim}, 1));
-  model.decoder.copy_(test::random({latents, dim}, 2) * 0.3);
-  model.latent_bias.copy_(test::random({latents}, 3) - 0.2);
-  model.latent_bias[4].fill_(-1e6);  // dead
-  model.pre_bias.copy_(test::random({dim}, 4) * 0.2);
-  model.threshold.fill_(1.0);
-  model.set_statistics(test::random({dim}, 5) + 3, 0.7);
-  return model;
-}
-
-torch::Tensor rows_tensor() {
-  return test::random({rows, dim}, 6, torch::kFloat32) + 3;
-}
-
-std::unique_ptr<data::EmbeddingSource> source(const torch::Tensor& x) {
-  const auto flat = x.contiguous();
-  const auto* values = flat.const_data_ptr<float>();
-  return data::in_memory(std::vector<float>(values, values + flat.numel()), x.size(1), "rows");
-}
+using test::dim;
+using test::latents;
+using test::make_model;
+using test::operating_point;
+using test::rows;
+using test::rows_tensor;
+using test::source;
 
 // The metrics' definitions, on all rows at once.
 Point naive(models::SparseAutoencoder& model, OperatingPoint at, bool centred) {
@@ -76,14 +59,6 @@ void expect_near(const Point& ours, const Point& expected) {
   EXPECT_NEAR(ours.cosine, expected.cosine, 1e-5) << ours.label;
   EXPECT_NEAR(ours.nmae, expected.nmae, 1e-5) << ours.label;
   EXPECT_NEAR(ours.dead_fraction, expected.dead_fraction, 1e-12) << ours.label;
-}
-
-OperatingPoint operating_point(const Point& point) {
-  if (point.label == "trained") return OperatingPoint::trained();
-  if (point.label == "all") return OperatingPoint::all();
-  if (point.label.rfind("level ", 0) == 0)
-    return OperatingPoint::level(std::stoll(point.label.substr(6)) - 1);
-  return OperatingPoint::top(*point.k);
 }
 
 TEST(Evaluate, FollowsTheDefinitionsAtEveryPointInAnyBatches) {
@@ -133,26 +108,6 @@ TEST(Evaluate, DoesNotDependOnTheOrderOfRows) {
   EXPECT_NEAR(a.points[0].cosine, b.points[0].cosine, 1e-12);
 }
 
-TEST(Evaluate, KeepsTheActivityOfEveryPointWhereAsked) {
-  for (const Activation& activation :
-       {Activation(models::BatchTopK{3}), Activation(models::Matryoshka{{2, 5, 25}})}) {
-    auto model = make_model(activation);
-    const auto data = source(rows_tensor());
-    const auto evaluation = evaluate(model, *data, {.k = {1, 7}, .batch_size = 10, .activity = true});
-    for (const auto& point : evaluation.points) {
-      Activity expected(latents);
-      const torch::NoGradGuard no_grad;
-      expected.add(model.encode(rows_tensor(), operating_point(point)));
-      ASSERT_TRUE(point.activity) << point.label;
-      EXPECT_EQ(point.activity->rows(), rows);
-      EXPECT_TRUE(point.activity->counts().equal(expected.counts())) << point.label;
-      EXPECT_CLOSE(point.activity->maximum_magnitude(), expected.maximum_magnitude(), 1e-5);
-      EXPECT_NEAR(point.activity->mean(), point.mean_magnitude, 1e-12);
-    }
-    EXPECT_FALSE(evaluate(model, *data).points.front().activity);
-  }
-}
-
 TEST(Evaluate, ProgressBeginsWithTheBiasAlone) {
   auto model = make_model(models::Matryoshka{{2, 5, 25}});
   const torch::NoGradGuard no_grad;
@@ -183,56 +138,6 @@ TEST(Evaluate, DoesNotDependOnThreadsButForRounding) {
     EXPECT_EQ(a.points[i].activity->histogram().counts, b.points[i].activity->histogram().counts);
   }
   EXPECT_NEAR(*a.points[0].monosemanticity, *b.points[0].monosemanticity, 1e-6);
-}
-
-TEST(Evaluate, TakesCknnaOnEvenlySpacedRowsInAnyBatches) {
-  for (const Activation& activation :
-       {Activation(models::BatchTopK{3}), Activation(models::Matryoshka{{2, 5, 25}})}) {
-    auto model = make_model(activation);
-    const auto data = source(rows_tensor());
-    for (const std::int64_t asked : {20, 53, 1000}) {
-      const auto count = std::min(asked, rows);
-      const torch::NoGradGuard no_grad;
-      const auto sample = rows_tensor().index_select(
-          0, torch::div(torch::arange(count) * rows, count, "floor").to(torch::kInt64));
-      for (const std::int64_t batch_size : {1, 10, 4096}) {
-        const auto evaluation =
-            evaluate(model, *data, {.k = {7}, .batch_size = batch_size, .cknna_rows = asked});
-        for (const auto& point : evaluation.points) {
-          const double expected =
-              cknna(model.normalise(sample), model.encode(sample, operating_point(point)));
-          ASSERT_TRUE(point.cknna);
-          EXPECT_NEAR(*point.cknna, expected, 1e-4) << point.label << " in batches of " << batch_size;
-        }
-      }
-    }
-    EXPECT_FALSE(evaluate(model, *data).points.front().cknna);
-  }
-}
-
-TEST(Evaluate, TakesMonosemanticityAsTrainedAndOfAll) {
-  auto model = make_model(models::TopK{3});
-  const auto data = source(rows_tensor());
-  const torch::NoGradGuard no_grad;
-  for (const bool centred : {false, true}) {
-    const auto points =
-        evaluate(model, *data, {.k = {3, 7}, .centred = centred, .batch_size = 10, .monosemanticity = true})
-            .points;
-    for (const auto& point : points) {
-      if (point.label == "k=7") {
-        EXPECT_FALSE(point.monosemanticity);
-        continue;
-      }
-      Monosemanticity expected(latents, dim);
-      expected.add(model.encode(rows_tensor(), operating_point(point)),
-                   centred ? model.normalise(rows_tensor()) : rows_tensor());
-      const auto scores = expected.scores();
-      ASSERT_TRUE(point.monosemanticity) << point.label;
-      EXPECT_NEAR(*point.monosemanticity,
-                  scores.masked_select(scores.isnan().logical_not()).mean().item<double>(), 1e-6);
-    }
-  }
-  EXPECT_FALSE(evaluate(model, *data).points.front().monosemanticity);
 }
 
 TEST(Evaluate, OfRowsThatAreAllOneHasNoExplainedVariance) {

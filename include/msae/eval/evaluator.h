@@ -19,11 +19,11 @@ namespace msae::eval {
 struct MSAE_EXPORT EvalOptions {
   /// Further operating points: the k largest positive latents of each row, from 1 to the model's latents.
   std::vector<std::int64_t> k = {};
-  /// Take cosine, nmae and fvu_per_sample in the centred space of the model's mean instead of the original
-  /// space.
+  /// Take cosine, nmae, fvu_per_sample and monosemanticity in the centred space of the model's mean instead
+  /// of the original space.
   bool centred = false;
   std::int64_t batch_size = 4096;  ///< rows at a time; changes the results by rounding only
-  bool activity = false;           ///< fill Point::activity, which takes about as long as the rest
+  bool activity = false;           ///< fill Point::activity, which takes about half as long as the rest
   /// Fill Point::cknna, from that many rows at most, evenly spaced; 0: no. Each point costs rows^2 x latents,
   /// and [rows, latents] of memory.
   std::int64_t cknna_rows = 0;
@@ -56,7 +56,7 @@ struct Point {
   /// asks for it.
   std::optional<double> cknna = {};
   /// Mean of Monosemanticity::scores() over the latents that have one, NaN where none has, where
-  /// EvalOptions::monosemanticity asks for it; points with the k of "trained" have it too.
+  /// EvalOptions::monosemanticity asks for it; points that keep the same latents as these have it too.
   std::optional<double> monosemanticity = {};
 };
 
