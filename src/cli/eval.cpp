@@ -85,8 +85,17 @@ void add_eval(CLI::App& program) {
                   "A file of 'msae synth': report how many of its true concepts were found")
       ->type_name("FILE");
   command.add_flag("--centred", a.options.centred,
-                   "Take cosine, NMAE and FVU/row after subtracting the model's mean\n"
+                   "Take cosine, NMAE, FVU/row and mono after subtracting the model's mean\n"
                    "[of the original rows]");
+  add_whole(command, "--cknna", a.options.cknna_rows,
+            "Take CKNNA on ROWS rows, evenly spaced, 11 at least; costs ROWS^2 x latents a\n"
+            "point [not taken]")
+      ->type_name("ROWS");
+  command.add_flag("--activity", a.options.activity,
+                   "Show how often latents are active, and how strongly [not shown]");
+  command.add_flag("--monosemanticity", a.options.monosemanticity,
+                   "Take the monosemanticity of 'trained' and 'all', which costs rows x latents x dim\n"
+                   "[not taken]");
   add_whole(command, "--batch-size", a.options.batch_size,
             "Rows at a time: a matter of memory, not of results")
       ->capture_default_str();
@@ -95,18 +104,22 @@ void add_eval(CLI::App& program) {
   add_device(command, a.common);
   add_common(command, a.common);
   command.footer(
-      "Points: 'trained' is what the model was trained for (relu: all positives, topk: its k, batch-topk: "
-      "its threshold,\n"
-      "matryoshka: its first level), 'all' keeps every positive latent.\n"
-      "active: mean latents above zero per row; sparsity: share of zeros; FVU: sum of squared residuals over "
-      "the sum of\n"
-      "squared deviations from the data's mean; FVU/row: the published variant, a mean of per-row ratios; "
-      "dead: share of\n"
-      "latents that no row activates. k is the most latents that a row keeps: fewer where fewer are "
-      "positive.\n"
+      "Points: 'trained' is what the model was trained for (relu: all positives, topk: its k, batch-topk:\n"
+      "its threshold, matryoshka: its first level), 'all' keeps every positive latent. k is the most "
+      "latents\n"
+      "that a row keeps: fewer where fewer are positive.\n"
+      "active: mean latents above zero per row; sparsity: share of zeros; FVU: sum of squared residuals "
+      "over\n"
+      "the sum of squared deviations from the data's mean; expl.: explained variance, 1 - variance of the\n"
+      "residual over that of the data; FVU/row: the published variant, a mean of per-row ratios; dead: "
+      "share\n"
+      "of latents that no row activates; CKNNA: whether rows and latents have the same 10 nearest "
+      "neighbours;\n"
+      "mono: mean cosine of the rows that activate a latent, over all latents.\n"
       "Examples:\n"
       "  msae eval run --data clip.h5:/test\n"
-      "  msae eval run other --data clip.h5:/test --k 8,32,128 --json points.json");
+      "  msae eval run other --data clip.h5:/test --k 8,32,128 --json points.json\n"
+      "  msae eval run --data clip.h5:/test --activity --cknna 2000");
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -58,6 +58,7 @@ std::string in_options(CLI::App& program, const std::string& sentence) {
   if (name == "--learning-rate") name = "--lr";
   if (name == "--sizes") name = "--levels";
   if (name == "--share") name = "--holdout";
+  if (name == "--cknna-rows") name = "--cknna";
   for (const auto* command : program.get_subcommands()) {
     if (command->get_option_no_throw(name)) return name + sentence.substr(colon);
   }

@@ -8,7 +8,7 @@
 
 #include "cli/command.h"
 #include "msae/eval/evaluator.h"
-#include "msae/eval/metrics.h"
+#include "msae/eval/recovery.h"
 
 namespace msae::cli {
 

@@ -1,42 +1,74 @@
 #include "msae/eval/evaluator.h"
 
+#include <algorithm>
 #include <stdexcept>
 
+#include "eval/point_cknna.h"
 #include "eval/point_codes.h"
 #include "eval/point_sums.h"
 #include "io/model_rows.h"
 #include "msae/core/error.h"
+#include "msae/core/memory.h"
 #include "msae/eval/orthogonality.h"
 
 namespace msae::eval {
 namespace {
 
+// Neighbours of a row in CKNNA: there have to be more rows.
+constexpr std::int64_t neighbours = 10;
+
+bool is(const PlacedPoint& placed, models::OperatingPoint::Kind kind) {
+  return placed.at.kind == kind;
+}
+
 class Pass {
  public:
-  Pass(const models::SparseAutoencoder& model, const EvalOptions& options)
-      : model_(model),
-        centred_(options.centred),
-        codes_(model, options.k),
-        sums_(codes_.count(), PointSums(model.latents(), options.activity)) {}
+  Pass(models::SparseAutoencoder& model, std::int64_t rows, const EvalOptions& options)
+      : model_(model), options_(options), codes_(model, options.k), sample_(options.cknna_rows, rows) {
+    for (std::size_t i = 0; i < codes_.count(); ++i) {
+      sums_.emplace_back(model.latents());
+      if (options.activity) sums_.back().watch_activity();
+    }
+    if (!options.monosemanticity) return;
+    for (const auto& placed : codes_.points()) {
+      if (is(placed, models::OperatingPoint::Kind::trained) || is(placed, models::OperatingPoint::Kind::all))
+        sums_[placed.code].watch_monosemanticity(model.dim());
+    }
+  }
+
+  // What of the work is the rows' own: a guess, in products of numbers.
+  double share() const {
+    const auto rows = static_cast<double>(sample_.of()) * static_cast<double>(model_.dim());
+    const auto pairs = static_cast<double>(sample_.count()) * static_cast<double>(sample_.count());
+    return rows / (rows + pairs);
+  }
 
   // False where the model's numbers overflow.
-  bool add(const torch::Tensor& rows) {
+  bool add(std::int64_t first, const torch::Tensor& rows) {
     const auto normalised = model_.normalise(rows);
     deviation_.add(normalised);
+    sample_.add(first, rows);
     bool fits = true;
     codes_.for_each(
         normalised, [&](std::size_t code, const torch::Tensor& latents, const torch::Tensor& reconstruction) {
-          fits = fits && sums_[code].add(latents, normalised, reconstruction, centred_ ? normalised : rows,
-                                         centred_ ? reconstruction : model_.denormalise(reconstruction));
+          fits = fits &&
+                 sums_[code].add(latents, normalised, reconstruction, options_.centred ? normalised : rows,
+                                 options_.centred ? reconstruction : model_.denormalise(reconstruction));
         });
     return fits;
+  }
+
+  void compare_neighbours(const std::function<void(double)>& done) {
+    if (sample_.count() > 0)
+      cknna_ = cknna_of_codes(model_, codes_, sample_.rows(), options_.batch_size, done);
   }
 
   void finish(Evaluation& evaluation) const {
     for (const auto& placed : codes_.points()) {
       Point point{.label = placed.label, .k = placed.k};
       sums_[placed.code].finish(point, deviation_);
-      if (placed.at.kind == models::OperatingPoint::Kind::all) evaluation.dead_fraction = point.dead_fraction;
+      if (!cknna_.empty()) point.cknna = cknna_[placed.code];
+      if (is(placed, models::OperatingPoint::Kind::all)) evaluation.dead_fraction = point.dead_fraction;
       evaluation.points.push_back(std::move(point));
     }
     evaluation.fvu_without_latents =
@@ -44,12 +76,27 @@ class Pass {
   }
 
  private:
-  const models::SparseAutoencoder& model_;
-  bool centred_;
+  models::SparseAutoencoder& model_;
+  const EvalOptions& options_;
   PointCodes codes_;
   std::vector<PointSums> sums_;  ///< one per code
   Deviation deviation_;
+  RowSample sample_;
+  std::vector<double> cknna_;  ///< one per code, where asked for
 };
+
+void check_memory(const models::SparseAutoencoder& model, std::int64_t cknna_rows, bool monosemanticity) {
+  const auto latents = static_cast<std::uint64_t>(model.latents()),
+             dim = static_cast<std::uint64_t>(model.dim());
+  const auto rows = static_cast<std::uint64_t>(cknna_rows);
+  require_memory(saturating_product(rows, saturating_product(latents + 2 * dim, sizeof(float))),
+                 "the CKNNA of " + std::to_string(cknna_rows) + " rows and their " +
+                     std::to_string(model.latents()) + " latents");
+  if (!monosemanticity) return;
+  constexpr std::uint64_t points = 2;
+  require_memory(saturating_product(points * sizeof(double), saturating_product(latents, dim)),
+                 "the monosemanticity of " + std::to_string(model.latents()) + " latents");
+}
 
 }  // namespace
 
@@ -59,6 +106,10 @@ void EvalOptions::validate() const {
   }
   for (const auto value : k) {
     if (value < 1) throw std::invalid_argument("k: must be at least 1, not " + std::to_string(value));
+  }
+  if (cknna_rows != 0 && cknna_rows <= neighbours) {
+    throw std::invalid_argument("cknna_rows: must be 0 or at least " + std::to_string(neighbours + 1) +
+                                ", not " + std::to_string(cknna_rows));
   }
 }
 
@@ -72,18 +123,31 @@ void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& 
     }
   }
   io::require_same_dim(model, data);
+  if (options.cknna_rows > 0 && data.rows() <= neighbours) {
+    throw std::invalid_argument("cknna_rows: needs at least " + std::to_string(neighbours + 1) +
+                                " rows, but " + data.name() + " has " + std::to_string(data.rows()));
+  }
+  check_memory(model, std::min(options.cknna_rows, data.rows()), options.monosemanticity);
 }
 
 Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data, const EvalOptions& options,
                     const std::function<void(double)>& progress) {
   check(model, data, options);
   const torch::NoGradGuard no_grad;
-  Pass pass(model, options);
-  io::for_each_batch(model, data, options.batch_size, progress, [&](std::int64_t, const torch::Tensor& rows) {
-    if (pass.add(rows)) return;
-    throw Error(data.name() + ": reconstructions overflow float32; are the rows on the scale of those that " +
-                "the model was trained on?");
-  });
+  Pass pass(model, data.rows(), options);
+  const double share = pass.share();
+  const auto tell = [&](double done) {
+    if (progress) progress(done);
+  };
+  io::for_each_batch(
+      model, data, options.batch_size, [&](double done) { tell(share * done); },
+      [&](std::int64_t first, const torch::Tensor& rows) {
+        if (pass.add(first, rows)) return;
+        throw Error(data.name() +
+                    ": reconstructions overflow float32; are the rows on the scale of those that " +
+                    "the model was trained on?");
+      });
+  pass.compare_neighbours([&](double done) { tell(share + (1 - share) * done); });
 
   Evaluation evaluation;
   evaluation.model = models::kind(model.activation());

@@ -24,7 +24,7 @@ bool same(OperatingPoint a, OperatingPoint b) {
 
 }  // namespace
 
-PointCodes::PointCodes(const models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks)
+PointCodes::PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks)
     : model_(model) {
   add(OperatingPoint::trained());
   for (std::int64_t i = 0; model.level_count() > 1 && i < model.level_count(); ++i) {
@@ -80,6 +80,12 @@ void PointCodes::for_each(
     const auto reconstruction = torch::addmm(model_.pre_bias, kept, model_.decoder);
     visit(ks_.size() + i, kept, model_.restore_rows(reconstruction, normalised));
   }
+}
+
+torch::Tensor PointCodes::encode(const torch::Tensor& rows, std::size_t code) const {
+  const auto placed = std::find_if(points_.begin(), points_.end(),
+                                   [code](const PlacedPoint& point) { return point.code == code; });
+  return model_.encode(rows, placed->at);
 }
 
 }  // namespace msae::eval

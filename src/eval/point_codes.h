@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,7 +27,7 @@ struct PlacedPoint {
 /// code.
 class PointCodes {
  public:
-  PointCodes(const models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks);
+  PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks);
 
   const std::vector<PlacedPoint>& points() const { return points_; }
   /// How many codes differ.
@@ -37,12 +38,14 @@ class PointCodes {
   void for_each(
       const torch::Tensor& normalised,
       const std::function<void(std::size_t, const torch::Tensor&, const torch::Tensor&)>& visit) const;
+  /// One code of raw rows: [rows, dim] to [rows, latents].
+  torch::Tensor encode(const torch::Tensor& rows, std::size_t code) const;
 
  private:
   void add(models::OperatingPoint at);
   std::size_t code_of(models::OperatingPoint at) const;
 
-  const models::SparseAutoencoder& model_;
+  models::SparseAutoencoder& model_;
   std::vector<PlacedPoint> points_;
   std::vector<std::int64_t> ks_;                      ///< of the first codes, ascending, distinct
   std::vector<models::OperatingPoint> by_threshold_;  ///< of those that come after them

@@ -13,10 +13,6 @@ void PartialMean::add(const torch::Tensor& per_row) {
   count_ += exists.sum().item<std::int64_t>();
 }
 
-PointSums::PointSums(std::int64_t latents, bool activity) : fired_(torch::zeros({latents}, torch::kBool)) {
-  if (activity) activity_.emplace(latents);
-}
-
 bool PointSums::add(const torch::Tensor& latents, const torch::Tensor& normalised,
                     const torch::Tensor& reconstruction, const torch::Tensor& rows,
                     const torch::Tensor& shown) {
@@ -26,6 +22,7 @@ bool PointSums::add(const torch::Tensor& latents, const torch::Tensor& normalise
   fvu_.add(fvu_per_row(rows, shown));
   cosine_.add(cosine_per_row(rows, shown));
   nmae_.add(nmae_per_row(rows, shown));
+  if (monosemanticity_) monosemanticity_->add(latents, rows);
   return true;
 }
 
@@ -33,7 +30,7 @@ void PointSums::add_latents(const torch::Tensor& latents) {
   const auto active = latents != 0;
   active_ += active.sum().item<std::int64_t>();
   magnitude_ += latents.abs().sum(torch::kFloat64).item<double>();
-  fired_ = fired_.logical_or(active.any(0).to(torch::kCPU));  // anew: a copy of this shares the storage
+  fired_.logical_or_(active.any(0).to(torch::kCPU));
   if (activity_) activity_->add(latents);
 }
 
@@ -50,6 +47,7 @@ void PointSums::finish(Point& point, const Deviation& deviation) const {
   point.dead_fraction = static_cast<double>(point.never_active) / latents;
   point.mean_magnitude = magnitude_ / static_cast<double>(active_);
   point.activity = activity_;
+  if (monosemanticity_) point.monosemanticity = monosemanticity_->scores().nanmean().item<double>();
 }
 
 }  // namespace msae::eval

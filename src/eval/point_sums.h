@@ -10,6 +10,7 @@
 #include "msae/eval/activity.h"
 #include "msae/eval/evaluator.h"
 #include "msae/eval/fvu.h"
+#include "msae/eval/monosemanticity.h"
 
 namespace msae::eval {
 
@@ -25,9 +26,20 @@ class PartialMean {
   std::int64_t count_ = 0;
 };
 
+/// Sums are made anew or moved: copies would share the storage of tensors.
 class PointSums {
  public:
-  PointSums(std::int64_t latents, bool activity);
+  explicit PointSums(std::int64_t latents) : fired_(torch::zeros({latents}, torch::kBool)) {}
+  PointSums(const PointSums&) = delete;
+  PointSums(PointSums&&) = default;
+  PointSums& operator=(const PointSums&) = delete;
+  PointSums& operator=(PointSums&&) = default;
+  ~PointSums() = default;
+
+  void watch_activity() { activity_.emplace(fired_.numel()); }
+  void watch_monosemanticity(std::int64_t dim) {
+    if (!monosemanticity_) monosemanticity_.emplace(fired_.numel(), dim);
+  }
 
   /// All [rows, dim] but latents, [rows, latents]. `rows` and `shown` are in the space of the cosine.
   /// \return false where a residual is not finite: then the latents, too, may overflow, and were not added
@@ -46,6 +58,7 @@ class PointSums {
   Deviation residual_;
   PartialMean fvu_, cosine_, nmae_;
   std::optional<Activity> activity_;
+  std::optional<Monosemanticity> monosemanticity_;
 };
 
 }  // namespace msae::eval

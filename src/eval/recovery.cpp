@@ -4,12 +4,10 @@
 
 #include <algorithm>
 
+#include "eval/unit_rows.h"
+
 namespace msae::eval {
 namespace {
-
-torch::Tensor unit_rows(const torch::Tensor& rows) {
-  return rows / rows.norm(2, 1, /*keepdim=*/true).clamp_min(1e-12);
-}
 
 // [concepts], the best cosine of each true concept to any row of the dictionary.
 torch::Tensor best_cosines(const torch::Tensor& dictionary, const torch::Tensor& truth) {

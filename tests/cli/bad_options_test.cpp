@@ -46,6 +46,13 @@ TEST_F(BadOptions, DeviceIsUnknown) {
   expect_eval_refused({"--device", "tpu"}, {"--device: 'tpu'"});
 }
 
+TEST_F(BadOptions, CknnaHasTooFewRows) {
+  for (const auto* rows : {"-1", "1", "10"})
+    expect_eval_refused({"--cknna", rows}, {"--cknna: must be 0 or at least 11, not " + std::string(rows)});
+  EXPECT_THAT(here.run({"eval", "run", "--data", "data.h5:/embeddings", "--cknna", "1e3"}),
+              IsWrongUsage("--cknna"));
+}
+
 TEST_F(BadOptions, JsonCannotBeWritten) {
   // Found before the work whose result would be lost.
   expect_refused({"--json", "none/result.json"}, {"--json: none/result.json cannot be written"});

@@ -1,7 +1,6 @@
 // The main job: data, training, evaluation, a look at what came out.
 #include <cstdint>
 #include <map>
-#include <set>
 
 #include "cli/program.h"
 
@@ -21,12 +20,7 @@ using testing::IsSupersetOf;
 using testing::Le;
 using testing::Not;
 using testing::StartsWith;
-
-std::set<std::string> keys(const json& object) {
-  std::set<std::string> names;
-  for (const auto& item : object.items()) names.insert(item.key());
-  return names;
-}
+using testing::UnorderedElementsAre;
 
 std::vector<std::string> labels(const json& run) {
   std::vector<std::string> found;
@@ -135,8 +129,11 @@ TEST(Eval, GivesTheKeysOfTheContractAsJson) {
   EXPECT_THAT(labels(runs[0]),
               ElementsAre("trained", "level 1", "level 2", "level 3", "level 4", "all", "k=4"));
   for (const auto& point : runs[0].at("points")) {
-    EXPECT_THAT(keys(point), IsSupersetOf({"label", "k", "active", "sparsity", "fvu", "fvu_per_sample",
-                                           "cosine", "nmae"}));
+    EXPECT_THAT(keys(point), UnorderedElementsAre("label", "k", "active", "sparsity", "fvu",
+                                                  "explained_variance", "fvu_per_sample", "cosine", "nmae",
+                                                  "dead_fraction", "never_active", "mean_magnitude"));
+    EXPECT_NEAR(point.at("never_active").get<double>(), 64 * point.at("dead_fraction").get<double>(), 1e-9);
+    EXPECT_GE(point.at("explained_variance").get<double>(), 1 - point.at("fvu").get<double>() - 1e-9);
   }
   EXPECT_EQ(runs[0].at("points").back().at("k"), 4);
   EXPECT_TRUE(runs[0].at("points")[5].at("k").is_null());

@@ -179,6 +179,12 @@ std::vector<std::string> lines(const std::string& text) {
   return found;
 }
 
+std::vector<std::string> keys(const nlohmann::json& object) {
+  std::vector<std::string> names;
+  for (const auto& item : object.items()) names.push_back(item.key());
+  return names;
+}
+
 nlohmann::json parse(const std::string& text) {
   auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
   EXPECT_FALSE(json.is_discarded()) << "not JSON: " << text;

@@ -80,6 +80,8 @@ Arguments with_k(const std::string& model);
 
 std::string contents(const std::filesystem::path& file);
 std::vector<std::string> lines(const std::string& text);
+/// The names in an object, in alphabetical order.
+std::vector<std::string> keys(const nlohmann::json& object);
 /// The text as JSON; a test fails where it is none.
 nlohmann::json parse(const std::string& text);
 

@@ -149,8 +149,9 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
                                  "--lr",      "--schedule",   "--warmup",       "--decay",    "--loss",
                                  "--l1",      "--clip",       "--weight-decay", "--engine",   "--seed",
                                  "--device",  "--save-every", "500steps",       "--log-every"});
-  expect_help({"eval", "--help"}, common + Arguments{"RUN", "--data", "--k", "--truth", "--centred",
-                                                     "--batch-size", "--device", "FVU"});
+  expect_help({"eval", "--help"},
+              common + Arguments{"RUN", "--data", "--k", "--truth", "--centred", "--batch-size", "--device",
+                                 "FVU", "--cknna", "--activity", "--monosemanticity"});
   expect_help({"info", "--help"}, common + Arguments{"PATH"});
   expect_help({"synth", "--help"},
               common + Arguments{"OUT", "--rows", "--dim", "--concepts", "--depth", "--branching", "--active",

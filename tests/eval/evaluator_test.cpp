@@ -2,41 +2,29 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "eval/small_model.h"
 #include "msae/core/error.h"
 #include "msae/eval/metrics.h"
 #include "msae/eval/progressive.h"
+#include "support/error_of.h"
 #include "support/tensors.h"
+#include "support/threads.h"
 
 namespace msae::eval {
 namespace {
 
 using models::Activation;
 using models::OperatingPoint;
-
-constexpr std::int64_t dim = 7, latents = 25, rows = 53;
-
-models::SparseAutoencoder make_model(Activation activation) {
-  models::SparseAutoencoder model({.dim = dim, .latents = latents, .activation = std::move(activation)});
-  const torch::NoGradGuard no_grad;
-  model.encoder.copy_(test::random({latents, dim}, 1));
-  model.decoder.copy_(test::random({latents, dim}, 2) * 0.3);
-  model.latent_bias.copy_(test::random({latents}, 3) - 0.2);
-  model.latent_bias[4].fill_(-1e6);  // dead
-  model.pre_bias.copy_(test::random({dim}, 4) * 0.2);
-  model.threshold.fill_(1.0);
-  model.set_statistics(test::random({dim}, 5) + 3, 0.7);
-  return model;
-}
-
-torch::Tensor rows_tensor() {
-  return test::random({rows, dim}, 6, torch::kFloat32) + 3;
-}
-
-std::unique_ptr<data::EmbeddingSource> source(const torch::Tensor& x) {
-  const auto flat = x.contiguous();
-  const auto* values = flat.const_data_ptr<float>();
-  return data::in_memory(std::vector<float>(values, values + flat.numel()), x.size(1), "rows");
-}
+using test::dim;
+using test::latents;
+using test::make_model;
+using test::operating_point;
+using test::rows;
+using test::rows_tensor;
+using test::source;
 
 // The metrics' definitions, on all rows at once.
 Point naive(models::SparseAutoencoder& model, OperatingPoint at, bool centred) {
@@ -71,14 +59,6 @@ void expect_near(const Point& ours, const Point& expected) {
   EXPECT_NEAR(ours.cosine, expected.cosine, 1e-5) << ours.label;
   EXPECT_NEAR(ours.nmae, expected.nmae, 1e-5) << ours.label;
   EXPECT_NEAR(ours.dead_fraction, expected.dead_fraction, 1e-12) << ours.label;
-}
-
-OperatingPoint operating_point(const Point& point) {
-  if (point.label == "trained") return OperatingPoint::trained();
-  if (point.label == "all") return OperatingPoint::all();
-  if (point.label.rfind("level ", 0) == 0)
-    return OperatingPoint::level(std::stoll(point.label.substr(6)) - 1);
-  return OperatingPoint::top(*point.k);
 }
 
 TEST(Evaluate, FollowsTheDefinitionsAtEveryPointInAnyBatches) {
@@ -128,26 +108,6 @@ TEST(Evaluate, DoesNotDependOnTheOrderOfRows) {
   EXPECT_NEAR(a.points[0].cosine, b.points[0].cosine, 1e-12);
 }
 
-TEST(Evaluate, KeepsTheActivityOfEveryPointWhereAsked) {
-  for (const Activation& activation :
-       {Activation(models::BatchTopK{3}), Activation(models::Matryoshka{{2, 5, 25}})}) {
-    auto model = make_model(activation);
-    const auto data = source(rows_tensor());
-    const auto evaluation = evaluate(model, *data, {.k = {1, 7}, .batch_size = 10, .activity = true});
-    for (const auto& point : evaluation.points) {
-      Activity expected(latents);
-      const torch::NoGradGuard no_grad;
-      expected.add(model.encode(rows_tensor(), operating_point(point)));
-      ASSERT_TRUE(point.activity) << point.label;
-      EXPECT_EQ(point.activity->rows(), rows);
-      EXPECT_TRUE(point.activity->counts().equal(expected.counts())) << point.label;
-      EXPECT_CLOSE(point.activity->maximum_magnitude(), expected.maximum_magnitude(), 1e-5);
-      EXPECT_NEAR(point.activity->mean(), point.mean_magnitude, 1e-12);
-    }
-    EXPECT_FALSE(evaluate(model, *data).points.front().activity);
-  }
-}
-
 TEST(Evaluate, ProgressBeginsWithTheBiasAlone) {
   auto model = make_model(models::Matryoshka{{2, 5, 25}});
   const torch::NoGradGuard no_grad;
@@ -163,6 +123,40 @@ TEST(Evaluate, ProgressBeginsWithTheBiasAlone) {
   ASSERT_GT(none, all);
   EXPECT_NEAR(steps[0].gain, (none - steps[0].fvu) / (none - all), 1e-4);
   EXPECT_EQ(steps[2].gain, 1);
+}
+
+TEST(Evaluate, DoesNotDependOnThreadsButForRounding) {
+  auto model = make_model(models::Matryoshka{{2, 5, 25}});
+  const auto data = source(rows_tensor());
+  const EvalOptions options{.activity = true, .cknna_rows = 30, .monosemanticity = true};
+  const auto a = evaluate(model, *data, options);
+  const test::Threads one(1);
+  const auto b = evaluate(model, *data, options);
+  for (std::size_t i = 0; i < a.points.size(); ++i) {
+    expect_near(a.points[i], b.points[i]);
+    EXPECT_NEAR(*a.points[i].cknna, *b.points[i].cknna, 1e-5);
+    EXPECT_EQ(a.points[i].activity->histogram().counts, b.points[i].activity->histogram().counts);
+  }
+  EXPECT_NEAR(*a.points[0].monosemanticity, *b.points[0].monosemanticity, 1e-6);
+}
+
+TEST(Evaluate, OfRowsThatAreAllOneHasNoExplainedVariance) {
+  auto model = make_model(models::TopK{3});
+  const auto evaluation = evaluate(model, *source(rows_tensor().slice(0, 0, 1)));
+  for (const auto& point : evaluation.points) EXPECT_TRUE(std::isnan(point.explained_variance));
+}
+
+TEST(Evaluate, OfAModelThatIsSilentHasNoMagnitude) {
+  auto model = make_model(models::Relu{});
+  {
+    const torch::NoGradGuard no_grad;
+    model.latent_bias.fill_(-1e6);
+  }
+  const auto point = evaluate(model, *source(rows_tensor()), {.cknna_rows = 20}).points.front();
+  EXPECT_EQ(point.never_active, latents);
+  EXPECT_EQ(point.dead_fraction, 1);
+  EXPECT_TRUE(std::isnan(point.mean_magnitude));
+  EXPECT_EQ(*point.cknna, 0);
 }
 
 TEST(Evaluate, LeavesRowsWithoutARatioOutOfTheMean) {
@@ -187,6 +181,13 @@ TEST(Evaluate, TellsHowFarItIs) {
   evaluate(model, *source(rows_tensor()), {.batch_size = 20}, [&](double share) { shares.push_back(share); });
   ASSERT_EQ(shares.size(), 3u);
   EXPECT_DOUBLE_EQ(shares.back(), 1);
+  shares.clear();
+  evaluate(model, *source(rows_tensor()), {.batch_size = 20, .cknna_rows = 20},
+           [&](double share) { shares.push_back(share); });
+  ASSERT_EQ(shares.size(), 5u);  // a share for each of "trained" and "all"
+  EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
+  EXPECT_LT(shares[2], 1);
+  EXPECT_DOUBLE_EQ(shares.back(), 1);
 }
 
 TEST(Evaluate, RefusesWhatCannotBe) {
@@ -195,6 +196,12 @@ TEST(Evaluate, RefusesWhatCannotBe) {
   EXPECT_THROW(evaluate(model, *data, {.k = {0}}), std::invalid_argument);
   EXPECT_THROW(evaluate(model, *data, {.k = {26}}), std::invalid_argument);
   EXPECT_THROW(evaluate(model, *data, {.batch_size = 0}), std::invalid_argument);
+  for (const std::int64_t few : {-1, 1, 10})
+    EXPECT_THROW(evaluate(model, *data, {.cknna_rows = few}), std::invalid_argument);
+  EXPECT_EQ(
+      test::error_of([&] { evaluate(model, *source(rows_tensor().slice(0, 0, 10)), {.cknna_rows = 11}); }),
+      "cknna_rows: needs at least 11 rows, but rows has 10");
+  EXPECT_NO_THROW(evaluate(model, *source(rows_tensor().slice(0, 0, 11)), {.cknna_rows = 11}));
   EXPECT_THROW(evaluate(model, *source(test::random({4, 9}, 1, torch::kFloat32))), std::invalid_argument);
 }
 

@@ -19,19 +19,25 @@ namespace msae::eval {
 struct MSAE_EXPORT EvalOptions {
   /// Further operating points: the k largest positive latents of each row, from 1 to the model's latents.
   std::vector<std::int64_t> k = {};
-  /// Take cosine, nmae and fvu_per_sample in the centred space of the model's mean instead of the original
-  /// space.
+  /// Take cosine, nmae, fvu_per_sample and monosemanticity in the centred space of the model's mean instead
+  /// of the original space.
   bool centred = false;
   std::int64_t batch_size = 4096;  ///< rows at a time; changes the results by rounding only
-  bool activity = false;           ///< fill Point::activity, which takes about as long as the rest
+  bool activity = false;           ///< fill Point::activity, which takes about half as long as the rest
+  /// Fill Point::cknna, from that many rows at most, evenly spaced; 0: no. Each point costs rows^2 x latents,
+  /// and [rows, latents] of memory.
+  std::int64_t cknna_rows = 0;
+  /// Fill Point::monosemanticity of the points "trained" and "all", which costs rows x latents x dim and
+  /// [latents, dim] float64 of memory each.
+  bool monosemanticity = false;
 
   /// Checks every field.
-  /// \throws std::invalid_argument when batch_size or a k is below 1
+  /// \throws std::invalid_argument when batch_size or a k is below 1, or cknna_rows is from 1 to 10 or below 0
   void validate() const;
 };
 
-/// One operating point. Sums over rows are float64. cosine, nmae and fvu_per_sample are of the original space
-/// unless EvalOptions::centred; the others are the same in every space.
+/// One operating point. Sums over rows are float64. cosine, nmae, fvu_per_sample and monosemanticity are of
+/// the original space unless EvalOptions::centred; the others are the same in every space.
 struct Point {
   std::string label = {};              ///< "trained", "level 1", ..., "all", "k=32"
   std::optional<std::int64_t> k = {};  ///< latents kept at most, where the point has such a bound
@@ -46,6 +52,12 @@ struct Point {
   std::int64_t never_active = 0;          ///< the number of those
   double mean_magnitude = 0;              ///< mean |z| of the active entries z; NaN without one
   std::optional<Activity> activity = {};  ///< where EvalOptions::activity asks for it
+  /// eval::cknna() of the rows in model space and the latents, 10 neighbours, where EvalOptions::cknna_rows
+  /// asks for it.
+  std::optional<double> cknna = {};
+  /// Mean of Monosemanticity::scores() over the latents that have one, NaN where none has, where
+  /// EvalOptions::monosemanticity asks for it; points that keep the same latents as these have it too.
+  std::optional<double> monosemanticity = {};
 };
 
 /// What evaluate() found.
@@ -64,7 +76,8 @@ struct Evaluation {
 };
 
 /// What evaluate() refuses, before any row is read.
-/// \throws std::invalid_argument when data and model differ in dimension or a k is impossible
+/// \throws std::invalid_argument when data and model differ in dimension or an option is impossible
+/// \throws msae::Error when what the options ask for does not fit into memory
 MSAE_EXPORT void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& data,
                        const EvalOptions& options);
 
@@ -74,11 +87,12 @@ MSAE_EXPORT void check(const models::SparseAutoencoder& model, const data::Embed
 /// \param model    is not changed
 /// \param data     raw embeddings [rows, dim]
 /// \param options  further points, the space of some metrics, rows at a time
-/// \param progress called with the share of rows done, from 0 to 1, after each batch; may be empty
+/// \param progress called with the share of the work done, from 0 to 1, after each batch, and after each
+///                 point's CKNNA; may be empty
 /// \return the points: as trained, each level of a matryoshka model, all latents, each of EvalOptions::k
-/// \throws std::invalid_argument when data and model differ in dimension or a k is impossible
+/// \throws std::invalid_argument when data and model differ in dimension or an option is impossible
 /// \throws msae::IoError when the data cannot be read
-/// \throws msae::Error when the numbers overflow
+/// \throws msae::Error when the numbers overflow, or something does not fit into memory
 MSAE_EXPORT Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& data,
                                 const EvalOptions& options = {},
                                 const std::function<void(double)>& progress = {});
