@@ -18,7 +18,7 @@ constexpr std::int64_t format_version = 1;
 // What SAELens calls the model that computes the same as ours does by default. It has none for some of our
 // options, and shall refuse such a model rather than compute something else.
 std::string architecture(const ModelConfig& config) {
-  if (config.normalise_rows || config.soft_cap > 0 || config.ranking != models::Ranking::positive) {
+  if (config.normalise_rows || config.soft_cap != 0 || config.ranking != models::Ranking::positive) {
     return "msae";
   }
   if (std::holds_alternative<models::Relu>(config.activation)) return "standard";
@@ -98,7 +98,7 @@ ordered_json own_part(const ModelConfig& config) {
   json["activation"] = activation_json(config);
   if (config.tied) json["tied"] = true;
   if (config.normalise_rows) json["normalise_rows"] = true;
-  if (config.soft_cap > 0) json["soft_cap"] = config.soft_cap;
+  if (config.soft_cap != 0) json["soft_cap"] = config.soft_cap;
   if (config.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(config.ranking);
   json["scale"] = config.scale;
   json["mean"] = config.mean;
