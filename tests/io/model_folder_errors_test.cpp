@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -29,6 +28,11 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::ThrowsMessage;
+
+// Damage to one field of msae.activation.
+std::function<void(json&)> with(const char* key, const json& value) {
+  return [key, value](json& c) { c["msae"]["activation"][key] = value; };
+}
 
 // A saved model of dimension 12 with 40 latents, for a test to damage.
 class DamagedFolder : public ::testing::Test {
@@ -169,21 +173,16 @@ TEST_F(DamagedFolder, OptionsAreImpossible) {
 
 TEST_F(DamagedFolder, JumpReluIsImpossible) {
   fill(models::JumpRelu{});
-  const auto activation = [](const char* key, const json& value) {
-    return [key, value](json& c) { c["msae"]["activation"][key] = value; };
-  };
   expect_refused([](json& c) { c["msae"]["activation"].erase("threshold"); },
                  "cfg.json: msae.activation.threshold is missing");
-  expect_refused([](json& c) { c["msae"]["activation"].erase("bandwidth"); },
-                 "cfg.json: msae.activation.bandwidth is missing");
-  expect_refused(activation("threshold", 0), "cfg.json: threshold: must be positive");
-  expect_refused(activation("bandwidth", 1e60),
-                 "cfg.json: bandwidth: must be positive and finite in float32");
-  expect_refused(activation("bandwidth", "wide"), "msae.activation.bandwidth must be a number");
+  expect_refused(with("threshold", 0), "cfg.json: threshold: must be positive");
+  expect_refused(with("bandwidth", 1e60), "cfg.json: bandwidth: must be positive and finite in float32");
+  expect_refused(with("bandwidth", "wide"), "msae.activation.bandwidth must be a number");
   expect_refused([](json& c) { c["msae"]["ranking"] = "value", c["architecture"] = "msae"; },
                  "cfg.json: msae.ranking: a jump-relu model has positive latents alone");
   overwrite(config_path(), config_.dump());
-  expect_refused("threshold", torch::full({40}, NAN), "tensor threshold holds NaN, infinite or too large");
+  expect_refused("threshold", torch::full({40}, 0.0f) / 0,
+                 "tensor threshold holds NaN, infinite or too large");
   expect_refused("threshold", torch::ones({39}), "tensor threshold has the shape [39], expected [40]");
   tensors_.tensors.erase("threshold");
   save_tensors(weights_path(), tensors_);
@@ -192,28 +191,21 @@ TEST_F(DamagedFolder, JumpReluIsImpossible) {
 
 TEST_F(DamagedFolder, PrefixesAreImpossible) {
   fill(models::PrefixMatryoshka{.k = 5, .sizes = {10, 40}});
-  const auto activation = [](const char* key, const json& value) {
-    return [key, value](json& c) { c["msae"]["activation"][key] = value; };
-  };
-  expect_refused(activation("sizes", {10, 20}),
-                 "cfg.json: sizes: the last one must be the number of latents");
-  expect_refused(activation("sizes", json::array()), "cfg.json: sizes: at least one");
-  expect_refused(activation("sizes", 40), "msae.activation.sizes must be a list of whole numbers");
-  expect_refused(activation("weights", {1}), "cfg.json: weights: one is needed");
-  expect_refused(activation("k", 0), "cfg.json: k: must be from 1");
+  expect_refused(with("sizes", {10, 20}), "cfg.json: sizes: the last one must be the number of latents");
+  expect_refused(with("sizes", json::array()), "cfg.json: sizes: at least one");
+  expect_refused(with("sizes", 40), "msae.activation.sizes must be a list of whole numbers");
+  expect_refused(with("weights", {1}), "cfg.json: weights: one is needed");
+  expect_refused(with("k", 0), "cfg.json: k: must be from 1");
   expect_refused([](json& c) { c["msae"]["activation"].erase("k"); }, "msae.activation.k is missing");
 }
 
 TEST_F(DamagedFolder, ThresholdsOfLevelsAreImpossible) {
   fill(models::Matryoshka{.levels = {2, 7, 40}, .batch = true});
-  const auto thresholds = [](const json& value) {
-    return [value](json& c) { c["msae"]["activation"]["thresholds"] = value; };
-  };
-  expect_refused(thresholds({1, 2}),
+  expect_refused(with("thresholds", {1, 2}),
                  "msae.activation.thresholds must have a number for each of the 3 levels, not 2");
-  expect_refused(thresholds(json::array()), "for each of the 3 levels, not 0");
-  expect_refused(thresholds(0.5), "msae.activation.thresholds must be a list of numbers");
-  expect_refused(thresholds({1, 1e300, 1}),
+  expect_refused(with("thresholds", json::array()), "for each of the 3 levels, not 0");
+  expect_refused(with("thresholds", 0.5), "msae.activation.thresholds must be a list of numbers");
+  expect_refused(with("thresholds", {1, 1e300, 1}),
                  "cfg.json: msae.activation.thresholds do not fit the weights' precision");
   expect_refused([](json& c) { c["msae"]["activation"].erase("thresholds"); },
                  "architecture is \"jumprelu\", which does not fit msae.activation.kind matryoshka");

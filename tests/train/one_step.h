@@ -101,4 +101,20 @@ inline torch::Tensor naive_kept(const models::SparseAutoencoder& model, const to
   return kept.logical_and(passing);
 }
 
+/// [count] bool, true at `which`.
+inline torch::Tensor dead_latents(std::vector<std::int64_t> which, std::int64_t count = latents) {
+  auto dead = torch::zeros({count}, torch::kBool);
+  for (const auto j : which) dead[j] = true;
+  return dead;
+}
+
+/// Of parameters and thresholds.
+inline void expect_same_bits(const models::SparseAutoencoder& a, const models::SparseAutoencoder& b,
+                             const std::string& where) {
+  for (const auto& item : a.named_parameters()) {
+    EXPECT_TRUE(torch::equal(item.value(), b.named_parameters()[item.key()])) << where << ": " << item.key();
+  }
+  EXPECT_TRUE(torch::equal(a.threshold, b.threshold)) << where;
+}
+
 }  // namespace msae::train
