@@ -47,7 +47,7 @@ torch::Tensor total_loss(const GoldenCase& c, SparseAutoencoder& model, const to
 
 TEST_P(GoldenCases, ForwardOfEveryKind) {
   const torch::NoGradGuard no_grad;
-  ASSERT_FALSE(cases_.empty());
+  ASSERT_GE(cases_.size(), 25U);
   for (const auto& c : cases_) {
     SCOPED_TRACE(c.name);
     auto model = c.model();
