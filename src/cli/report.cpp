@@ -21,7 +21,38 @@ void print_recovery(std::ostream& out, const std::vector<eval::Recovery>& recove
   table.print(out);
 }
 
-nlohmann::ordered_json point_json(const eval::Point& point) {
+}  // namespace
+
+std::vector<std::string> point_header() {
+  return {"point", "active", "sparsity", "FVU", "FVU/row", "cosine", "NMAE", "dead"};
+}
+
+std::vector<std::string> point_cells(const eval::Point& point) {
+  const bool says_k = point.label.rfind("k=", 0) == 0;
+  const auto k = point.k && !says_k ? " (k=" + std::to_string(*point.k) + ")" : "";
+  return {point.label + k,      fixed(point.active, 1),         fixed(point.sparsity, 4),
+          fixed(point.fvu, 4),  fixed(point.fvu_per_sample, 4), fixed(point.cosine, 4),
+          fixed(point.nmae, 4), percent(point.dead_fraction)};
+}
+
+void print(std::ostream& out, const RunReport& report) {
+  const auto& e = report.evaluation;
+  out << report.run << ": " << e.model << ", " << e.latents << " latents, on " << e.rows << " rows of "
+      << e.data << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
+  const bool marked = !report.dominated.empty();
+  auto header = point_header();
+  if (marked) header.emplace_back();
+  Table table(std::move(header));
+  for (std::size_t i = 0; i < e.points.size(); ++i) {
+    auto cells = point_cells(e.points[i]);
+    if (marked) cells.emplace_back(report.dominated.at(i) ? "dominated" : "");
+    table.add(std::move(cells));
+  }
+  table.print(out);
+  if (!report.recovery.empty()) print_recovery(out, report.recovery);
+}
+
+nlohmann::ordered_json to_json(const eval::Point& point) {
   return {{"label", point.label},
           {"k", point.k ? nlohmann::ordered_json(*point.k) : nlohmann::ordered_json(nullptr)},
           {"active", point.active},
@@ -31,25 +62,6 @@ nlohmann::ordered_json point_json(const eval::Point& point) {
           {"cosine", point.cosine},
           {"nmae", point.nmae},
           {"dead_fraction", point.dead_fraction}};
-}
-
-}  // namespace
-
-void print(std::ostream& out, const RunReport& report) {
-  const auto& e = report.evaluation;
-  out << report.run << ": " << e.model << ", " << e.latents << " latents, on " << e.rows << " rows of "
-      << e.data << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
-  Table table({"point", "active", "sparsity", "FVU", "FVU/row", "cosine", "NMAE", "dead"});
-  for (const auto& point : e.points) {
-    const auto label = point.k && point.label.rfind("k=", 0) != 0
-                           ? point.label + " (k=" + std::to_string(*point.k) + ")"
-                           : point.label;
-    table.add({label, fixed(point.active, 1), fixed(point.sparsity, 4), fixed(point.fvu, 4),
-               fixed(point.fvu_per_sample, 4), fixed(point.cosine, 4), fixed(point.nmae, 4),
-               percent(point.dead_fraction)});
-  }
-  table.print(out);
-  if (!report.recovery.empty()) print_recovery(out, report.recovery);
 }
 
 nlohmann::ordered_json to_json(const RunReport& report) {
@@ -65,7 +77,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
                                  {"dead_fraction", e.dead_fraction},
                                  {"points", nlohmann::ordered_json::array()}};
   add_view(json, e.view);
-  for (const auto& point : e.points) json["points"].push_back(point_json(point));
+  for (const auto& point : e.points) json["points"].push_back(to_json(point));
   for (const auto& row : report.recovery) {
     json["recovery"].push_back(
         {{"depth", row.depth == 0 ? nlohmann::ordered_json("all") : nlohmann::ordered_json(row.depth)},

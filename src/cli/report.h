@@ -16,10 +16,16 @@ struct RunReport {
   std::string run;
   eval::Evaluation evaluation;
   std::vector<eval::Recovery> recovery = {};  ///< empty unless the truth is known
+  std::vector<bool> dominated = {};           ///< of each point; empty unless runs are compared
 };
+
+/// What tables have of a point: names of the columns, and their cells.
+std::vector<std::string> point_header();
+std::vector<std::string> point_cells(const eval::Point& point);
 
 void print(std::ostream& out, const RunReport& report);
 nlohmann::ordered_json to_json(const RunReport& report);
+nlohmann::ordered_json to_json(const eval::Point& point);
 
 /// eval::evaluate with a progress bar.
 eval::Evaluation evaluate_with_bar(models::SparseAutoencoder& model, data::EmbeddingSource& data,

@@ -18,10 +18,11 @@ void override_with(const std::optional<Value>& given, Value& value) {
   if (given) value = *given;
 }
 
-// An option that has no say in the chosen model is a mistake better told than ignored.
+}  // namespace
+
 void refuse_what_does_not_apply(const TrainArguments& a) {
   const auto refuse = [&](const char* option, const char* of) {
-    throw std::invalid_argument(std::string(option) + ": is for " + of + ", not for --model " + a.model);
+    throw DoesNotApply(std::string(option) + ": is for " + of + ", not for --model " + a.model);
   };
   const bool nested = a.model == "matryoshka", topk = a.model == "topk" || a.model == "batch-topk";
   if (a.k && !topk) refuse("--k", "topk and batch-topk");
@@ -29,6 +30,8 @@ void refuse_what_does_not_apply(const TrainArguments& a) {
   if (a.weights != "uniform" && !nested) refuse("--weights", "matryoshka");
   if (a.l1.value_or(0) > 0 && nested) refuse("--l1", "relu, topk and batch-topk");
 }
+
+namespace {
 
 std::vector<std::int64_t> nested_levels(const TrainArguments& a, std::int64_t latents) {
   if (a.levels != "auto") return parse_integers(a.levels, "--levels");

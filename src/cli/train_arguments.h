@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <set>
+#include <stdexcept>
 #include <string>
 
 #include "cli/command.h"
@@ -37,6 +38,14 @@ struct TrainPlan {
 };
 
 void add_train_options(CLI::App& command, TrainArguments& arguments);
+
+/// An option that has no say in the chosen model.
+struct DoesNotApply : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
+/// It is a mistake better told than ignored. \throws DoesNotApply naming the option
+void refuse_what_does_not_apply(const TrainArguments& arguments);
 
 /// \throws std::invalid_argument naming the option
 TrainPlan plan(TrainArguments arguments, const data::EmbeddingSource& data);
