@@ -2,6 +2,7 @@
 
 #include <c10/util/Exception.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <new>
 
@@ -22,6 +23,16 @@ std::string in_words(const std::exception& error) {
     return of_file->path1().string() + ": " + of_file->code().message();
   }
   return error.what();
+}
+
+std::string in_options(const CLI::App& command, const std::string& sentence) {
+  const auto colon = sentence.find(": ");
+  if (colon == std::string::npos) return sentence;
+  auto name = "--" + sentence.substr(0, colon);
+  std::replace(name.begin(), name.end(), '_', '-');
+  if (name == "--learning-rate") name = "--lr";
+  if (name == "--share") name = "--holdout";
+  return command.get_option_no_throw(name) ? name + sentence.substr(colon) : sentence;
 }
 
 }  // namespace msae::cli

@@ -46,20 +46,6 @@ int fail(const std::string& sentence) {
   return failure;
 }
 
-// The library names its fields, as in "batch_size: must be at least 1": here they are options.
-std::string in_options(CLI::App& program, const std::string& sentence) {
-  const auto colon = sentence.find(": ");
-  if (colon == std::string::npos) return sentence;
-  auto name = "--" + sentence.substr(0, colon);
-  std::replace(name.begin(), name.end(), '_', '-');
-  if (name == "--learning-rate") name = "--lr";
-  if (name == "--share") name = "--holdout";
-  for (const auto* command : program.get_subcommands()) {
-    if (command->get_option_no_throw(name)) return name + sentence.substr(colon);
-  }
-  return sentence;
-}
-
 // A thread that spins for its siblings while they wait for a core can slow a small step on a busy machine
 // tenfold. The OpenMP runtime reads its policy as it is loaded, so a program that computes has to start once
 // more with it.
@@ -124,7 +110,10 @@ int run(CLI::App& program, const OptionsFile& file, std::vector<std::string> arg
   } catch (const CLI::ParseError& error) {
     return end_of_parsing(program, file, error);
   } catch (const std::invalid_argument& error) {
-    const auto sentence = in_options(program, error.what());
+    std::string sentence = error.what();
+    for (const auto* command : program.get_subcommands()) {
+      sentence = msae::cli::in_options(*command, sentence);
+    }
     return fail(file.gave(sentence.substr(0, sentence.find(':'))) ? file.name() + ": " + sentence : sentence);
   } catch (const std::exception& error) {
     return fail(msae::cli::in_words(error));

@@ -50,7 +50,8 @@ void add_pareto(CLI::App& program) {
       "less of one.\n"
       "Hypervolume: the area below the best 1 - FVU from 8 to 1024 active latents on a logarithmic scale, "
       "from "
-      "0 to 1.\n"
+      "0 to 1; where\n"
+      "a run adds points below the lines between those of others, all together may have less than one.\n"
       "Examples:\n"
       "  msae pareto run other --data clip.h5:/test --out report.html\n"
       "  msae pareto sweep/*/ --data clip.h5:/test --k 8,32,128 --csv points.csv");

@@ -34,9 +34,8 @@ polyline { fill: none; stroke: var(--c); stroke-width: 1.6; }
 .mark { fill: var(--c); stroke: var(--c); stroke-width: 1.6; } .dominated .mark { fill: var(--paper); }
 .point:hover .mark { stroke-width: 4; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; }
-.key { width: 52px; height: 20px; vertical-align: middle; margin-right: .5rem; }
-.band { display: inline-block; width: 52px; height: 7px; margin-right: .5rem; vertical-align: middle;
-  background: var(--soft); opacity: .35; }
+.legend li { display: flex; align-items: center; } .key, .band { flex: none; width: 52px; margin-right: .5rem; }
+.key { height: 20px; } .band { height: 7px; background: var(--soft); opacity: .35; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--grid); }
@@ -108,14 +107,15 @@ std::string legend(const ParetoReport& report) {
   text << "<ul class=\"legend\">\n";
   for (std::size_t i = 0; i < report.runs.size(); ++i) {
     const auto& run = report.runs[i];
-    text << "<li title=\"" << escaped(run.report.run) << "\">" << legend_mark(i) << escaped(run.name)
-         << " <span class=\"soft\">" << escaped(run.report.evaluation.model) << ", hypervolume "
-         << fixed(run.hypervolume, 4) << "</span></li>\n";
+    text << "<li title=\"" << escaped(run.report.run) << "\">" << legend_mark(i) << "<span>"
+         << escaped(run.name) << " <span class=\"soft\">" << escaped(run.report.evaluation.model)
+         << ", hypervolume " << fixed(run.hypervolume, 4) << "</span></span></li>\n";
   }
   text << "<li><span class=\"band\"></span>frontier</li>\n</ul>\n<p class=\"soft\">Hollow points are "
           "dominated: another point has no more active latents and no larger FVU, and less of one of them. "
           "The hypervolume is the area below the best 1 &minus; FVU from 8 to 1024 active latents on a "
-          "logarithmic scale: 1 where 8 latents explain everything.</p>\n";
+          "logarithmic scale: 1 where 8 latents explain everything. Points below the lines between others "
+          "make it less.</p>\n";
   return text.str();
 }
 

@@ -14,7 +14,8 @@ namespace msae::cli {
 namespace {
 
 // In the units of the picture, which the page scales.
-constexpr double width = 760, height = 520, left = 96, right = 26, top = 18, bottom = 88;
+constexpr double width = 760, height = 520, left = 106, right = 26, top = 18, bottom = 82;
+constexpr double pad = 12;  // keeps markers off the numbers beside the axes
 
 constexpr std::size_t colours = 8;
 // Shapes and dashes have no common divisor: 56 runs are told apart without colour.
@@ -82,14 +83,18 @@ class Plot {
     vertical_axis();
     frontier();
     for (std::size_t run = 0; run < report_.runs.size(); ++run) line(run);
-    for (std::size_t run = 0; run < report_.runs.size(); ++run) points(run);
+    for (const bool dominated : {true, false}) {  // the frontier on top
+      for (std::size_t run = 0; run < report_.runs.size(); ++run) points(run, dominated);
+    }
     out_ << "</svg>\n";
     return out_.str();
   }
 
  private:
-  double x(double active) const { return left + (width - left - right) * x_.share(active); }
-  double y(double fvu) const { return height - bottom - (height - top - bottom) * y_.share(fvu); }
+  double x(double active) const { return left + pad + (width - left - right - 2 * pad) * x_.share(active); }
+  double y(double fvu) const {
+    return height - bottom - pad - (height - top - bottom - 2 * pad) * y_.share(fvu);
+  }
 
   void grid_line(double x1, double y1, double x2, double y2) {
     out_ << "<line class=\"grid\" x1=\"" << x1 << "\" y1=\"" << y1 << "\" x2=\"" << x2 << "\" y2=\"" << y2
@@ -102,7 +107,7 @@ class Plot {
       out_ << "<text class=\"x\" x=\"" << x(tick) << "\" y=\"" << height - bottom + 26 << "\">"
            << tick_label(tick) << "</text>\n";
     }
-    out_ << "<text class=\"x name\" x=\"" << (left + width - right) / 2 << "\" y=\"" << height - 14
+    out_ << "<text class=\"x name\" x=\"" << (left + width - right) / 2 << "\" y=\"" << height - 12
          << "\">active latents (mean number per row)</text>\n";
   }
 
@@ -112,8 +117,8 @@ class Plot {
       out_ << "<text class=\"y\" x=\"" << left - 10 << "\" y=\"" << y(tick) << "\">" << tick_label(tick)
            << "</text>\n";
     }
-    out_ << "<text class=\"x name\" transform=\"translate(22 " << (top + height - bottom) / 2
-         << ") rotate(-90)\">FVU (share of variance unexplained)</text>\n";
+    out_ << "<text class=\"x name\" transform=\"translate(20 " << (top + height - bottom) / 2
+         << ") rotate(-90)\">FVU (share unexplained)</text>\n";
   }
 
   // What is reached with so many active latents at most.
@@ -139,12 +144,11 @@ class Plot {
     out_ << "\"/>\n";
   }
 
-  void points(std::size_t run) {
+  void points(std::size_t run, bool dominated) {
     const auto& compared = report_.runs[run];
     const auto& all = compared.report.evaluation.points;
     for (std::size_t i = 0; i < all.size(); ++i) {
-      if (!is_drawn(all[i])) continue;
-      const bool dominated = compared.report.dominated[i];
+      if (!is_drawn(all[i]) || compared.report.dominated[i] != dominated) continue;
       out_ << "<g class=\"point " << colour(run) << (dominated ? " dominated" : "")
            << "\" transform=\"translate(" << x(all[i].active) << ' ' << y(all[i].fvu) << ")\">" << marker(run)
            << "<title>" << escaped(about(all[i], compared, dominated)) << "</title></g>\n";

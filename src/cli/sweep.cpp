@@ -44,6 +44,13 @@ std::string what_counts(std::map<std::string, std::string> options) {
   return words;
 }
 
+std::string in_options_of_training(const std::string& sentence) {
+  CLI::App command;
+  TrainArguments unused;
+  add_train_options(command, unused);
+  return in_options(command, sentence);
+}
+
 class Sweep {
  public:
   explicit Sweep(Arguments arguments) : a_(std::move(arguments)), runs_(read_sweep(a_.config)) {
@@ -95,7 +102,8 @@ class Sweep {
       try {
         check(arguments, rows);
       } catch (const std::invalid_argument& error) {
-        throw std::invalid_argument(a_.config + ", run " + name + ": " + error.what());
+        throw std::invalid_argument(a_.config + ", run " + name + ": " +
+                                    in_options_of_training(error.what()));
       }
     }
   }

@@ -102,7 +102,6 @@ TEST_F(Pareto, TellsTheHypervolumeOfEachRunAndOfAll) {
   EXPECT_DOUBLE_EQ(report.at("hypervolume"), hypervolume_of(all_points(report)));
   for (const auto& run : report.at("runs")) {
     EXPECT_DOUBLE_EQ(run.at("hypervolume"), hypervolume_of(run.at("points").get<std::vector<json>>()));
-    EXPECT_GE(report.at("hypervolume"), run.at("hypervolume"));
   }
   EXPECT_THAT(outcome.out,
               AllOf(HasSubstr("run: matryoshka, 64 latents"), HasSubstr("topk: topk, 64 latents"),
@@ -145,7 +144,7 @@ TEST_F(Pareto, PageShowsEveryPointOnBothKindsOfAxes) {
   EXPECT_THAT(
       page, AllOf(StartsWith("<!DOCTYPE html>"), testing::EndsWith("</html>\n"),
                   HasSubstr("active latents (mean number per row)"), HasSubstr("prefers-color-scheme: dark"),
-                  Not(HasSubstr("nan")), Not(HasSubstr("inf\""))));
+                  Not(testing::ContainsRegex("[\"( ,]-?(nan|inf)"))));
   for (const auto* outside : {"http", "src=", "href", "@import", "url("}) {
     EXPECT_THAT(page, Not(HasSubstr(outside)));
   }
@@ -214,7 +213,10 @@ TEST_F(BadInput, OfPareto) {
   const Arguments elsewhere{"pareto", "run", "--data"};
   check(std::vector<Case>{
       {"pareto: no such run", pareto({"none"}), 1, {"none: there is no such folder"}},
-      {"pareto: k beyond the latents", pareto({"--k", "8,65"}), 1, {"--k: must be", "65"}},
+      {"pareto: k beyond the latents",
+       pareto({"--k", "8,65"}),
+       1,
+       {"--k: 65 is more than the model's 64 latents"}},
       {"pareto: k 0", pareto({"--k", "0"}), 1, {"--k: must be", "not 0"}},
       {"pareto: another dimension", elsewhere + Arguments{"bad.h5:/good"}, 1, {"dim"}},
       {"pareto: NaN", elsewhere + Arguments{"bad.h5:/nan"}, 1, {"bad.h5:/nan"}},

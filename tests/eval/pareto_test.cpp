@@ -144,6 +144,11 @@ TEST(Hypervolume, OfWhatExplainsNothingIsNothing) {
   EXPECT_DOUBLE_EQ(hypervolume(points({{8, nan}, {64, 0.25}})), 4 * 0.75 / 7);
 }
 
+TEST(Hypervolume, OfOneMorePointBelowTheLineIsLess) {
+  EXPECT_DOUBLE_EQ(hypervolume(points({{8, 0.8}, {32, 0.2}})), (2 * 0.5 + 5 * 0.8) / 7);
+  EXPECT_DOUBLE_EQ(hypervolume(points({{8, 0.8}, {16, 0.7}, {32, 0.2}})), (0.25 + 0.55 + 5 * 0.8) / 7);
+}
+
 TEST(Hypervolume, IsTheSumOfNarrowStrips) {
   for (unsigned seed = 0; seed < 100; ++seed) {
     const auto all = random_points(seed);

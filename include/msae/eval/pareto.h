@@ -55,7 +55,9 @@ class MSAE_EXPORT ParetoFrontier {
 /// left of the first of them, linear between them and constant right of the last, and
 ///   hypervolume = 1/7 * integral of f(x) dx from 3 to 10.
 /// The hypervolume indicator (Zitzler and Thiele, IEEE Trans. Evol. Comput. 3(4), 1999) with straight lines
-/// in place of steps, as a model between two points can be had by another k. Takes O(n log n).
+/// in place of steps, as a model between two points can be had by another k. The price: one more point,
+/// better than all to its left but below the line between its neighbours, makes the area smaller, so several
+/// runs together may have less than one of them. Takes O(n log n).
 /// \param points of one run or several; those that are NaN, infinite or negative do not count
 /// \return from 0 to 1; 0 where there are no points
 MSAE_EXPORT double hypervolume(const std::vector<ParetoPoint>& points);
