@@ -31,6 +31,7 @@ std::string in_options(const CLI::App& command, const std::string& sentence) {
   auto name = "--" + sentence.substr(0, colon);
   std::replace(name.begin(), name.end(), '_', '-');
   if (name == "--learning-rate") name = "--lr";
+  if (name == "--sizes") name = "--levels";
   if (name == "--share") name = "--holdout";
   return command.get_option_no_throw(name) ? name + sentence.substr(colon) : sentence;
 }

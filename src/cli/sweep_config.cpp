@@ -5,6 +5,7 @@
 
 #include "cli/nearest.h"
 #include "cli/option_entries.h"
+#include "cli/train_model.h"
 #include "core/file.h"
 
 namespace msae::cli {

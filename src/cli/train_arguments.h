@@ -3,7 +3,6 @@
 
 #include <optional>
 #include <set>
-#include <stdexcept>
 #include <string>
 
 #include "cli/command.h"
@@ -24,9 +23,16 @@ struct TrainArguments {
   std::int64_t log_every = 0;
   std::string levels = "auto";
   std::string weights = "uniform";
+  std::string ranking = "positive";
+  bool tied = false, normalise_rows = false, batch_levels = false;
+  double soft_cap = 0;
+  std::optional<double> threshold, bandwidth;
   std::optional<std::int64_t> k, latents, expansion, epochs, steps, batch_size;
-  std::optional<double> learning_rate, warmup, decay, l1, clip, weight_decay;
-  std::optional<std::string> schedule, loss;
+  std::optional<double> learning_rate, warmup, decay, l1, l0, clip, weight_decay;
+  std::optional<std::string> schedule, loss, unit_norm;
+  bool plain_l1 = false, median_bias = false;
+  double auxk = 0;
+  std::int64_t auxk_latents = 0, resample_every = 0;
   std::set<std::string> from_file;  ///< options that --config or the run's own file gave, without dashes
 };
 
@@ -38,14 +44,6 @@ struct TrainPlan {
 };
 
 void add_train_options(CLI::App& command, TrainArguments& arguments);
-
-/// An option that has no say in the chosen model.
-struct DoesNotApply : std::invalid_argument {
-  using std::invalid_argument::invalid_argument;
-};
-
-/// It is a mistake better told than ignored. \throws DoesNotApply naming the option
-void refuse_what_does_not_apply(const TrainArguments& arguments);
 
 /// \throws std::invalid_argument naming the option
 TrainPlan plan(TrainArguments arguments, const data::EmbeddingSource& data);

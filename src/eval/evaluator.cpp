@@ -125,20 +125,21 @@ class Pass {
   void add(const torch::Tensor& rows) {
     const auto normalised = model_.normalise(rows);
     const auto pre = model_.pre_activations(normalised);
-    const auto level = ops::nested_levels(pre, ks_);
-    const auto latents = pre.relu();
-    const auto reconstructions =
-        ops::nested_decode(latents, level, model_.decoder, static_cast<std::int64_t>(ks_.size())) +
-        model_.pre_bias;
-    const auto positive = pre > 0;
+    const auto level = ops::nested_levels(model_.scores(pre), ks_);
+    const auto latents = model_.dense_latents(pre);
+    const auto decoded =
+        ops::nested_decode(latents, level, model_.decoder, static_cast<std::int64_t>(ks_.size()));
+    const auto reconstructions = model_.restore_rows(decoded + model_.pre_bias, normalised);
+    const auto positive = model_.passing(pre);
     for (std::size_t i = 0; i < ks_.size(); ++i) {
       const auto index = static_cast<std::int64_t>(i);
       add_point(sums_[i], positive.logical_and(level <= index), rows, normalised, reconstructions[index]);
     }
     if (threshold_sums_) {
       const auto kept = model_.selection(pre);
-      add_point(*threshold_sums_, kept, rows, normalised,
-                torch::addmm(model_.pre_bias, pre * kept, model_.decoder));
+      add_point(
+          *threshold_sums_, kept, rows, normalised,
+          model_.restore_rows(torch::addmm(model_.pre_bias, latents * kept, model_.decoder), normalised));
     }
     deviation_.add(normalised);
   }
@@ -158,7 +159,7 @@ class Pass {
   }
 
  private:
-  bool by_threshold() const { return std::holds_alternative<models::BatchTopK>(model_.activation()); }
+  bool by_threshold() const { return !model_.top_k(models::OperatingPoint::trained()); }
 
   const PointSums& sums_of(const Point& point) const {
     if (threshold_sums_ && point.label == "trained") return *threshold_sums_;

@@ -97,6 +97,14 @@ TEST_F(Sweep, FinishedRunsAreSkippedAndAChangedFileIsRefused) {
   EXPECT_THAT(runs("other"), ElementsAre("topk-k16", "topk-k4", "topk-k8"));
 }
 
+TEST_F(Sweep, FlagsMayBeListsToo) {
+  ASSERT_THAT(sweep(std::string(small) +
+                    "model = ['relu', 'matryoshka']\nbatch-levels = [false, true]\ntied = [true]\n"),
+              Succeeds());
+  EXPECT_THAT(runs("sweep"), ElementsAre("matryoshka-batch-levels", "matryoshka-no-batch-levels", "relu"));
+  EXPECT_THAT(contents(here / "sweep" / "relu" / "options.toml"), HasSubstr("tied = true\n"));
+}
+
 struct Stop {
   const char* name;
   int signal;
