@@ -121,8 +121,8 @@ std::string legend(const ParetoReport& report) {
 
 std::string row(const std::vector<std::string>& cells, const std::string& tag, bool dominated) {
   std::string text = dominated ? "<tr class=\"dominated\">" : "<tr>";
-  for (const auto& cell : cells) text += "<" + tag + ">" + escaped(cell) + "</" + tag + ">";
-  return text + "</tr>\n";
+  for (const auto& cell : cells) text.append("<" + tag + ">").append(escaped(cell)).append("</" + tag + ">");
+  return text.append("</tr>\n");
 }
 
 std::string table(const ParetoReport& report) {

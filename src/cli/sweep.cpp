@@ -39,7 +39,7 @@ std::string what_counts(std::map<std::string, std::string> options) {
   std::string words;
   for (const auto& [name, value] : options) {
     const auto text = name == "data" ? fs::path(value).lexically_normal().string() : value;
-    words += (words.empty() ? "" : "; ") + name + "=" + text;
+    words.append(words.empty() ? "" : "; ").append(name).append("=").append(text);
   }
   return words;
 }
@@ -71,7 +71,7 @@ class Sweep {
   }
 
   void run() {
-    for (const auto& file : report_files()) check_target(file, a_.out);
+    for (const auto& file : report_files()) check_target(file, fs::exists(a_.out) ? "" : a_.out);
     if (shared().read.skip_bad_rows) check(*data::open(shared().data));
     data_ = open_data(shared().data, shared().read, a_.common);
     if (!shared().read.skip_bad_rows) check(*data_.rows);
@@ -143,7 +143,7 @@ class Sweep {
                                 [this](ProgressBar& bar, const train::Progress& p) { show(bar, p); })
                    .result;
     } catch (const std::exception& error) {
-      if (interrupted()) throw;
+      if (interrupted()) stop(0);
       failed_.push_back(runs_[index_].name);
       std::cerr << "msae: " << place() << " failed: " << printable(in_words(error)) << std::endl;
       json_["runs"].push_back({{"run", arguments.out}, {"finished", false}, {"error", in_words(error)}});
@@ -160,7 +160,7 @@ class Sweep {
 
   [[noreturn]] void stop(std::int64_t steps) const {
     write_json(a_.common, json_);
-    throw Error("interrupted in " + place() + ", after step " + std::to_string(steps) +
+    throw Error("interrupted in " + place() + (steps > 0 ? ", after step " + std::to_string(steps) : "") +
                 "; go on with: msae sweep " + a_.config + " --out " + a_.out);
   }
 
@@ -204,10 +204,9 @@ constexpr const char* footer =
     "takes one\n"
     "value (a list of numbers is one value of levels and weights; a list of strings, \"8,64\", is several); "
     "those without a\n"
-    "say in a model, as k in matryoshka, do not multiply its runs. With eval or holdout all runs are "
-    "compared "
-    "at the end, as\n"
-    "by 'msae pareto': pareto.html, pareto.csv and pareto.json in FOLDER.\n"
+    "say in a model, as k in matryoshka, do not multiply its runs. With eval or holdout all are compared at "
+    "the end, as by\n"
+    "'msae pareto': pareto.html, pareto.csv and pareto.json in FOLDER.\n"
     "Each run is a folder as of 'msae train', named by what varies. Ctrl-C saves; the same call goes on: "
     "finished runs are\n"
     "skipped, failed ones tried again.\n"

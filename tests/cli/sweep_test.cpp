@@ -209,7 +209,11 @@ TEST_F(Sweep, ValuesThatCannotBeAreRefusedBeforeTheFirstRun) {
   expect_failure("eval = 'data.h5:/truth/directions'\n", {"data.h5"});
   EXPECT_THAT(sweep("data = 'data.h5:/embeddings'\n"), FailsSaying({"--out: must name a folder", "c.toml"}));
   EXPECT_THAT(here.run({"sweep", "none.toml"}), FailsSaying({"none.toml: cannot be opened"}));
-  EXPECT_THAT(sweep(small, {"--out", "data.h5"}), FailsSaying({"data.h5"}));
+  EXPECT_THAT(sweep(small, {"--out", "data.h5"}),
+              FailsSaying({"--out: data.h5/pareto.html cannot be written: there is no folder data.h5"}));
+  fs::create_directory(here / "other");
+  std::ofstream(here / "other" / "pareto.csv") << "not ours";
+  EXPECT_THAT(sweep(small, {"--out", "other"}), FailsSaying({"other/pareto.csv holds something else"}));
 }
 
 }  // namespace
