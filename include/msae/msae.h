@@ -18,6 +18,7 @@
 #include "msae/data/views.h"
 #include "msae/eval/evaluator.h"
 #include "msae/eval/metrics.h"
+#include "msae/io/exchange.h"
 #include "msae/io/latents.h"
 #include "msae/io/model_folder.h"
 #include "msae/models/activation.h"

@@ -73,7 +73,9 @@ void add_eval(CLI::App& program) {
   auto& command = *program.add_subcommand("eval", "Measure sparsity and reconstruction of models");
   auto arguments = std::make_shared<Arguments>();
   auto& a = *arguments;
-  command.add_option("RUN", a.runs, "Folders of trained models")->type_name("FOLDER")->required();
+  command.add_option("RUN", a.runs, "Folders of trained models, or published .pth files")
+      ->type_name("FOLDER")
+      ->required();
   command.add_option("--data", a.data, "Embeddings to evaluate on (see 'msae --help')")
       ->type_name("DATA")
       ->required();

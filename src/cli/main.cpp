@@ -78,7 +78,10 @@ void wait_without_spinning(int count, char** values) {
 void describe(CLI::App& program) {
   program.description(
       "Hierarchical sparse autoencoders on precomputed embeddings: train, evaluate, look inside.\n"
-      "DATA is file.h5:/path, or file.h5 alone when it holds one two-dimensional data set of floats.\n"
+      "DATA is file.h5:/path, or file.h5 alone when it holds one two-dimensional data set of floats; "
+      "file.npy "
+      "of\n"
+      "NumPy, or name_ROWS_DIM.npy without a header, float32.\n"
       "'msae SUBCOMMAND --help' explains every option; =VALUE and [VALUE] are defaults.");
   program.footer(
       "A first try:\n"
@@ -152,6 +155,7 @@ int main(int count, char** values) try {
   msae::cli::add_train(program);
   msae::cli::add_eval(program);
   msae::cli::add_encode(program);
+  msae::cli::add_convert(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);
   msae::cli::add_completion(program);

@@ -123,6 +123,10 @@ std::int64_t parse_size(const JsonObject& fields, const char* key) {
 
 }  // namespace
 
+std::string activation_text(const models::Activation& activation) {
+  return activation_json(activation).dump();
+}
+
 std::string config_text(const ModelConfig& config) {
   ordered_json json;
   json["architecture"] = architecture(config.activation);

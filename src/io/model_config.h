@@ -23,6 +23,9 @@ struct ModelConfig {
   bool centred_input = true;
 };
 
+/// As cfg.json has it under msae.activation: {"kind":"topk","k":64}
+std::string activation_text(const models::Activation& activation);
+
 /// One line a key, long lists on one line; numbers come back exactly.
 std::string config_text(const ModelConfig& config);
 

@@ -19,10 +19,6 @@ namespace fs = std::filesystem;
 using models::SparseAutoencoder;
 using torch::Tensor;
 
-Tensor to_float64(const Tensor& tensor) {
-  return tensor.detach().to(torch::kCPU, torch::kFloat64);
-}
-
 void make_folder(const fs::path& folder) {
   std::error_code error;
   std::error_code ignored;
@@ -62,10 +58,7 @@ void write_weights(const SparseAutoencoder& model, const ModelConfig& config, fi
   SafetensorsWriter writer(file, declarations(config));
   const auto write = [&](const char* name, const Tensor& values) {
     const auto stored = values.to(config.float64 ? torch::kFloat64 : torch::kFloat32).contiguous();
-    if (!all_finite(stored)) {
-      throw IoError(file.target().string() + ": not written, as " + name +
-                    " would hold NaN or infinite values");
-    }
+    require_finite(stored, name, file.target());
     writer.write(bytes_of(stored));
   };
   each_block(config.latents, config.dim, [&](auto first, auto count) {

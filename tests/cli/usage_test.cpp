@@ -45,6 +45,7 @@ TEST_F(Usage, WrongUsageExitsWith2) {
   EXPECT_THAT(run({"eval", "run"}), IsWrongUsage("--data"));
   EXPECT_THAT(run({"eval", "run", "data.h5:/rows"}), IsWrongUsage("as in --data clip.h5:/test"));
   EXPECT_THAT(run({"train", "--resume"}), IsWrongUsage("--resume needs --out RUN"));
+  EXPECT_THAT(run({"convert", "--to", "reference"}), IsWrongUsage("IN"));
   EXPECT_THAT(run({"info"}), IsWrongUsage("PATH"));
   EXPECT_THAT(run({"synth"}), IsWrongUsage("OUT"));
   EXPECT_TRUE(std::filesystem::is_empty(here.path()));
@@ -135,8 +136,8 @@ TEST_F(Usage, OptionsThatExcludeEachOther) {
 }
 
 TEST_F(Usage, HelpOfTheProgramNamesTheSubcommands) {
-  expect_help({"--help"},
-              {"train", "eval", "info", "synth", "completion", "--config", "--version", "Exit codes"});
+  expect_help({"--help"}, {"train", "eval", "convert", "info", "synth", "completion", "--config", "--version",
+                           "Exit codes"});
 }
 
 TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
@@ -151,6 +152,8 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
                                  "--device",  "--save-every", "500steps",       "--log-every"});
   expect_help({"eval", "--help"}, common + Arguments{"RUN", "--data", "--k", "--truth", "--centred",
                                                      "--batch-size", "--device", "FVU"});
+  expect_help({"convert", "--help"}, common + Arguments{"IN", "OUT", "--to", "sae-lens", "reference",
+                                                        "safetensors", "--as", "--force"});
   expect_help({"info", "--help"}, common + Arguments{"PATH"});
   expect_help({"synth", "--help"},
               common + Arguments{"OUT", "--rows", "--dim", "--concepts", "--depth", "--branching", "--active",
