@@ -41,14 +41,14 @@ fs::path reference_file(const Arguments& a, const SparseAutoencoder& model) {
 }
 
 fs::path write_folder(const Arguments& a, const SparseAutoencoder& model) {
-  const fs::path out(a.out);
+  fs::path out(a.out);
   for (const auto* name : {io::config_name, io::weights_name}) refuse_to_replace(out / name, a.force);
   io::save(model, out);
   return out;
 }
 
 fs::path write_reference(const Arguments& a, const SparseAutoencoder& model) {
-  const auto file = reference_file(a, model);
+  auto file = reference_file(a, model);
   refuse_to_replace(file, a.force);
   io::save_reference(model, file);
   const auto name = io::reference_name(model);

@@ -18,7 +18,7 @@ using torch::Tensor;
 
 // Hands over a tensor as it lies in the file; it is good until `use` returns.
 template <class Use>
-void with_stored(const TorchFile& file, const pickle::Tensor& stored, const std::string& name,
+void with_stored(const TorchFile& file, const pickle::TensorView& stored, const std::string& name,
                  const Use& use) {
   const auto type = float_type(stored.storage.dtype, file.path().string() + ": tensor " + name);
   auto bytes = file.read_all(stored.storage);
@@ -26,7 +26,7 @@ void with_stored(const TorchFile& file, const pickle::Tensor& stored, const std:
   use(elements.as_strided(stored.shape, stored.strides, stored.offset));
 }
 
-void copy(const TorchFile& file, const pickle::Tensor& stored, const std::string& name,
+void copy(const TorchFile& file, const pickle::TensorView& stored, const std::string& name,
           const Tensor& target) {
   with_stored(file, stored, name, [&](const Tensor& values) { target.copy_(values); });
   if (all_finite(target)) return;

@@ -50,7 +50,7 @@ bool read_sizes(const Sequence* from, Shape& to) {
 }
 
 // Whether the last element of a view lies within its storage; one without elements needs none.
-bool lies_within(const Tensor& view) {
+bool lies_within(const TensorView& view) {
   if (view.offset < 0 || view.shape.size() != view.strides.size()) return false;
   if (std::find(view.shape.begin(), view.shape.end(), 0) != view.shape.end()) return true;
   std::int64_t last = view.offset;
@@ -66,7 +66,7 @@ bool lies_within(const Tensor& view) {
 Value rebuild_tensor(const Arguments& arguments, const Refuse& refuse) {
   const auto* storage = argument<Storage>(arguments, 0);
   const auto* offset = argument<std::int64_t>(arguments, 1);
-  Tensor view;
+  TensorView view;
   if (!storage || !offset || !read_sizes(argument<Sequence>(arguments, 2), view.shape) ||
       !read_sizes(argument<Sequence>(arguments, 3), view.strides)) {
     refuse("makes a tensor of something else than a storage, its shape and strides");
@@ -81,7 +81,7 @@ Value rebuild_tensor(const Arguments& arguments, const Refuse& refuse) {
 }
 
 Value rebuild_parameter(const Arguments& arguments, const Refuse& refuse) {
-  const auto* tensor = argument<Tensor>(arguments, 0);
+  const auto* tensor = argument<TensorView>(arguments, 0);
   if (!tensor) refuse("makes a parameter of something else than a tensor");
   return {*tensor};
 }
@@ -95,13 +95,13 @@ Value encode(const Arguments& arguments, const Refuse& refuse) {
   }
   Bytes bytes;
   for (std::size_t i = 0; i < text->size(); ++i) {
-    auto letter = static_cast<unsigned char>((*text)[i]);
+    auto letter = static_cast<unsigned>(static_cast<unsigned char>((*text)[i]));
     if (letter >= 0x80) {  // two bytes of UTF-8 are all that a character below 256 takes
-      const auto next = i + 1 < text->size() ? static_cast<unsigned char>((*text)[i + 1]) : 0u;
+      const auto next = i + 1 < text->size() ? static_cast<unsigned>((*text)[i + 1]) : 0u;
       if ((letter != 0xc2 && letter != 0xc3) || (next & 0xc0u) != 0x80) {
         refuse("holds bytes that are none");
       }
-      letter = static_cast<unsigned char>(letter << 6 | (next & 0x3fu));
+      letter = (letter << 6 | (next & 0x3fu)) & 0xffu;
       ++i;
     }
     bytes.data += static_cast<char>(letter);

@@ -289,8 +289,8 @@ Fields Fields::dict(const std::string& key) const {
   return {at(key), file_, prefix_ + key + "."};
 }
 
-const Tensor& Fields::tensor(const std::string& key) const {
-  const auto* found = std::get_if<Tensor>(&at(key).is);
+const TensorView& Fields::tensor(const std::string& key) const {
+  const auto* found = std::get_if<TensorView>(&at(key).is);
   if (!found) refuse_kind(key, "a tensor");
   return *found;
 }

@@ -38,7 +38,7 @@ struct Storage {
   std::int64_t elements = 0;
 };
 /// A view of a storage, within which it lies.
-struct Tensor {
+struct TensorView {
   Storage storage;
   std::int64_t offset = 0;  ///< of its first element in the storage, in elements
   Shape shape;
@@ -56,8 +56,8 @@ struct NumpyType {
 
 /// One value. Numpy's scalars are numbers like others.
 struct Value {
-  std::variant<None, bool, std::int64_t, double, std::string, Bytes, Dict, Sequence, Storage, Tensor, Global,
-               NumpyType>
+  std::variant<None, bool, std::int64_t, double, std::string, Bytes, Dict, Sequence, Storage, TensorView,
+               Global, NumpyType>
       is;
 };
 
@@ -97,7 +97,7 @@ class Fields {
 
   bool has(const std::string& key) const { return find(key) != nullptr; }
   Fields dict(const std::string& key) const;
-  const Tensor& tensor(const std::string& key) const;
+  const TensorView& tensor(const std::string& key) const;
   double number(const std::string& key) const;
   /// Names, for messages: "encoder, decoder".
   std::string names() const;

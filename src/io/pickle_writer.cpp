@@ -69,7 +69,7 @@ void Writer::global(std::string_view module, std::string_view name) {
   out_ += '\n';
 }
 
-void Writer::tensor(const Tensor& value) {
+void Writer::tensor(const TensorView& value) {
   const auto type = storage_type(value.storage.dtype);
   if (type.empty()) throw std::invalid_argument("dtype: no storage of PyTorch holds " + value.storage.dtype);
   global("torch._utils", "_rebuild_tensor_v2");

@@ -21,7 +21,7 @@ class Writer {
   void text(std::string_view value);
   void real(double value);
   /// \throws std::invalid_argument for a dtype that PyTorch has no storage of
-  void tensor(const Tensor& value);
+  void tensor(const TensorView& value);
 
   /// The pickle; nothing may be written after it.
   std::string finish();

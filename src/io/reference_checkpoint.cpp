@@ -16,8 +16,8 @@ ReferenceName told_name(const std::filesystem::path& file, const std::string& as
                 "would; rename it, or say it: msae convert ... --as TopKReLU_64_UW");
 }
 
-const pickle::Tensor& tensor(const pickle::Fields& fields, const std::string& key, const Shape& shape,
-                             const std::string& file) {
+const pickle::TensorView& tensor(const pickle::Fields& fields, const std::string& key, const Shape& shape,
+                                 const std::string& file) {
   const auto& found = fields.tensor(key);
   if (found.shape != shape) {
     throw IoError(file + ": tensor " + key + " has the shape " + to_string(found.shape) + ", expected " +

@@ -12,12 +12,12 @@ namespace msae::io {
 
 struct ReferenceCheckpoint {
   ReferenceModel model;
-  pickle::Tensor encoder;                 ///< [dim, latents], of any strides
-  std::optional<pickle::Tensor> decoder;  ///< [latents, dim]; none where the weights are tied
-  pickle::Tensor latent_bias;             ///< [latents]
-  pickle::Tensor pre_bias;                ///< [dim]
-  pickle::Tensor mean;                    ///< [dim], of the training data
-  double scale = 1;                       ///< of the training data
+  pickle::TensorView encoder;                 ///< [dim, latents], of any strides
+  std::optional<pickle::TensorView> decoder;  ///< [latents, dim]; none where the weights are tied
+  pickle::TensorView latent_bias;             ///< [latents]
+  pickle::TensorView pre_bias;                ///< [dim]
+  pickle::TensorView mean;                    ///< [dim], of the training data
+  double scale = 1;                           ///< of the training data
 };
 
 /// \param root of the file's pickle

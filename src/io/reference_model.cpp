@@ -1,5 +1,8 @@
 #include "io/reference_model.h"
 
+#include <stdexcept>
+#include <type_traits>
+
 #include "core/printable.h"
 #include "msae/core/error.h"
 
@@ -20,6 +23,15 @@ models::SparseAutoencoderOptions options_of(const ReferenceModel& model, const s
 }
 
 ReferenceModel reference_of(const models::SparseAutoencoder& model) {
+  const auto published = [](const auto& kind) {
+    using Kind = std::decay_t<decltype(kind)>;
+    return std::is_same_v<Kind, models::Relu> || std::is_same_v<Kind, models::TopK> ||
+           std::is_same_v<Kind, models::BatchTopK> || std::is_same_v<Kind, models::Matryoshka>;
+  };
+  if (!std::visit(published, model.activation())) {
+    throw std::invalid_argument("model: the published code has no " + models::kind(model.activation()) +
+                                " model, so no .pth file can hold one");
+  }
   return {.dim = model.dim(), .latents = model.latents(), .activation = model.activation()};
 }
 

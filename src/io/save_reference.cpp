@@ -71,11 +71,11 @@ void add_state(Checkpoint& checkpoint, const SparseAutoencoder& model) {
   checkpoint.tensor("latents_activation_frequency", torch::zeros({latents}, torch::kInt64));
 }
 
-void warn_of_losses(const SparseAutoencoder& model, const fs::path& file) {
-  if (std::holds_alternative<models::BatchTopK>(model.activation())) {
+void warn_of_losses(const ReferenceModel& model, const fs::path& file) {
+  if (std::holds_alternative<models::BatchTopK>(model.activation)) {
     log::warning(file.string() + ": does not hold the threshold of batch-topk, for which it has no place");
   }
-  const auto what = untold(reference_of(model));
+  const auto what = untold(model);
   if (!what.empty()) log::warning(file.string() + ": does not hold " + what);
 }
 
@@ -87,6 +87,7 @@ std::string reference_name(const SparseAutoencoder& model) {
 
 void save_reference(const SparseAutoencoder& model, const fs::path& path) {
   const torch::NoGradGuard no_grad;
+  const auto reference = reference_of(model);
   files::AtomicFile file(path);
   Checkpoint checkpoint(file);
   auto& pickle = checkpoint.pickle();
@@ -103,7 +104,7 @@ void save_reference(const SparseAutoencoder& model, const fs::path& path) {
   pickle.end_dict();
   checkpoint.write();
   file.commit();
-  warn_of_losses(model, path);
+  warn_of_losses(reference, path);
 }
 
 }  // namespace msae::io

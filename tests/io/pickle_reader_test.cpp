@@ -82,16 +82,16 @@ TEST(Pickle, AListInItselfIsReadAndGivenBack) {
 }
 
 TEST(Pickle, ReadsTensorsOfAnyStrides) {
-  const auto view = value<Tensor>(tensor("K\1", "K\2K\2\x86", "K\1K\3\x86"));
+  const auto view = value<TensorView>(tensor("K\1", "K\2K\2\x86", "K\1K\3\x86"));
   EXPECT_EQ(view.storage.dtype, "F32");
   EXPECT_EQ(view.storage.key, "0");
   EXPECT_EQ(view.storage.elements, 6);
   EXPECT_EQ(view.offset, 1);
   EXPECT_THAT(view.shape, ElementsAre(2, 2));
   EXPECT_THAT(view.strides, ElementsAre(1, 3));
-  EXPECT_EQ(value<Tensor>("ctorch._utils\n_rebuild_parameter\n(" + tensor("K\0"s, ")", ")") +
-                          "\x88"
-                          "ccollections\nOrderedDict\n)RtR")
+  EXPECT_EQ(value<TensorView>("ctorch._utils\n_rebuild_parameter\n(" + tensor("K\0"s, ")", ")") +
+                              "\x88"
+                              "ccollections\nOrderedDict\n)RtR")
                 .shape.size(),
             0u);
 }

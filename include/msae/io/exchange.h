@@ -37,6 +37,7 @@ MSAE_EXPORT std::shared_ptr<models::SparseAutoencoder> load_reference(const std:
 /// "4096_512_TopKReLU_64_UW_False_False_0.0_msae.pth".
 /// \param model to be saved
 /// \return the name, without a folder
+/// \throws std::invalid_argument for a kind of model that the published implementation has not
 MSAE_EXPORT std::string reference_name(const models::SparseAutoencoder& model);
 
 /// Writes a checkpoint that the published implementation and torch.load (also with weights_only=True) read,
@@ -47,6 +48,7 @@ MSAE_EXPORT std::string reference_name(const models::SparseAutoencoder& model);
 /// \param model on any device
 /// \param file  to write
 /// \throws msae::IoError when the file cannot be written, or the model holds NaN or infinite values
+/// \throws std::invalid_argument for a kind of model that the published implementation has not
 MSAE_EXPORT void save_reference(const models::SparseAutoencoder& model, const std::filesystem::path& file);
 
 /// Writes the model's own tensors to one safetensors file, bit for bit, whole or not at all, in place of what
