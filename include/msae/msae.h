@@ -31,6 +31,7 @@
 #include "msae/eval/probe.h"
 #include "msae/eval/progressive.h"
 #include "msae/eval/recovery.h"
+#include "msae/io/exchange.h"
 #include "msae/io/latents.h"
 #include "msae/io/model_folder.h"
 #include "msae/models/activation.h"

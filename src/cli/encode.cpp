@@ -36,7 +36,7 @@ struct Arguments {
 void check_out(const Arguments& a) {
   std::error_code ignored;
   for (const fs::path& input :
-       {fs::path(data::split_name(a.data).file), fs::path(data::split_name(a.labels).file),
+       {fs::path(data::split_name(a.data).file), fs::path(data::split_name(a.labels).file), fs::path(a.run),
         fs::path(a.run) / "cfg.json", fs::path(a.run) / "sae_weights.safetensors"}) {
     if (fs::equivalent(input, a.out, ignored)) {
       throw IoError("--out: " + a.out + " is a file that is read; name another");
@@ -134,7 +134,9 @@ void add_encode(CLI::App& program) {
   auto& command = *program.add_subcommand("encode", "Write the latents of every row to a file");
   auto arguments = std::make_shared<Arguments>();
   auto& a = *arguments;
-  command.add_option("RUN", a.run, "Folder of a trained model")->type_name("FOLDER")->required();
+  command.add_option("RUN", a.run, "Folder of a trained model, or a published .pth file")
+      ->type_name("FOLDER")
+      ->required();
   command.add_option("--data", a.data, "Embeddings to encode (see 'msae --help')")
       ->type_name("DATA")
       ->required();

@@ -18,7 +18,9 @@ eval::EvalOptions options_for(const models::SparseAutoencoder& model, const Eval
 }  // namespace
 
 void add_runs(CLI::App& command, EvalArguments& a) {
-  command.add_option("RUN", a.runs, "Folders of trained models")->type_name("FOLDER")->required();
+  command.add_option("RUN", a.runs, "Folders of trained models, or published .pth files")
+      ->type_name("FOLDER")
+      ->required();
   command.add_option("--data", a.data, "Embeddings to evaluate on (see 'msae --help')")
       ->type_name("DATA")
       ->required();

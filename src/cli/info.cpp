@@ -10,6 +10,8 @@
 #include "cli/table.h"
 #include "core/printable.h"
 #include "data/hdf5_file.h"
+#include "data/npy_source.h"
+#include "io/model_folder_parts.h"
 #include "msae/core/error.h"
 #include "msae/data/listing.h"
 #include "msae/data/statistics.h"
@@ -151,9 +153,10 @@ Json embeddings_info(const Arguments& a) {
 Json describe(const Arguments& a) {
   const auto& path = a.path;
   std::error_code error;
-  if ((a.read.unit_rows || a.read.skip_bad_rows) && fs::exists(path, error)) {
+  const bool is_list = fs::exists(path, error) && !data::is_npy(path);
+  if ((a.read.unit_rows || a.read.skip_bad_rows) && is_list) {
     throw std::invalid_argument(
-        "PATH: --unit-rows and --skip-bad-rows are for rows, named as in file.h5:/path");
+        "PATH: --unit-rows and --skip-bad-rows are for rows, named as in file.h5:/path or file.npy");
   }
   if (fs::is_directory(path, error)) {
     if (!fs::exists(fs::path(path) / "cfg.json")) {
@@ -166,7 +169,8 @@ Json describe(const Arguments& a) {
     add_training(path, json);
     return json;
   }
-  if (fs::is_regular_file(path, error)) return file_info(path);
+  if (io::is_reference(path)) return model_info(path);
+  if (is_list && fs::is_regular_file(path, error)) return file_info(path);
   return embeddings_info(a);
 }
 
@@ -196,10 +200,12 @@ void run(const Arguments& arguments) {
 }  // namespace
 
 void add_info(CLI::App& program) {
-  auto& command =
-      *program.add_subcommand("info", "Tell what a data file, a data set or a model folder holds");
+  auto& command = *program.add_subcommand("info", "Tell what a data file, a data set or a model holds");
   auto arguments = std::make_shared<Arguments>();
-  command.add_option("PATH", arguments->path, "A data file, DATA (file.h5:/path) or the folder of a run")
+  command
+      .add_option(
+          "PATH", arguments->path,
+          "A data file, DATA (file.h5:/path, file.npy), the folder of a run, or a published model (.pth)")
       ->type_name("")
       ->required();
   add_row_options(command, arguments->read);

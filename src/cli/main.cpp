@@ -61,7 +61,10 @@ void wait_without_spinning(int count, char** values) {
 void describe(CLI::App& program) {
   program.description(
       "Hierarchical sparse autoencoders on precomputed embeddings: train, evaluate, look inside.\n"
-      "DATA is file.h5:/path, or file.h5 alone when it holds one two-dimensional data set of floats.\n"
+      "DATA is file.h5:/path, or file.h5 alone when it holds one two-dimensional data set of floats; "
+      "file.npy "
+      "of\n"
+      "NumPy, or name_ROWS_DIM.npy without a header, float32.\n"
       "'msae SUBCOMMAND --help' explains every option; =VALUE and [VALUE] are defaults.");
   program.footer(
       "A first try:\n"
@@ -133,6 +136,7 @@ int main(int count, char** values) try {
   msae::cli::add_eval(program);
   msae::cli::add_pareto(program);
   msae::cli::add_encode(program);
+  msae::cli::add_convert(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);
   msae::cli::add_completion(program);

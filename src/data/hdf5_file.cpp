@@ -162,13 +162,6 @@ Handle::~Handle() {
   close_(id_);
 }
 
-std::string text(const Shape& shape) {
-  if (shape.empty()) return "scalar";
-  std::string sizes;
-  for (const auto size : shape) sizes += (sizes.empty() ? "" : ", ") + std::to_string(size);
-  return "[" + sizes + "]";
-}
-
 std::string text(const std::vector<DataSetInfo>& data_sets) {
   constexpr std::size_t most = 20;
   std::string list;

@@ -17,6 +17,7 @@
 
 #include "data/half.h"
 #include "data/hdf5_trouble.h"
+#include "data/objection.h"
 
 namespace msae::data::hdf5 {
 
@@ -76,8 +77,7 @@ struct DataSetInfo {
   std::string text() const;
 };
 
-/// "[41599, 512]"
-std::string text(const Shape& shape);
+using data::text;  // of a shape
 
 /// The first data sets of a list, for messages; "no data set" for none.
 std::string text(const std::vector<DataSetInfo>& data_sets);

@@ -1,15 +1,13 @@
 #include "data/hdf5_source.h"
 
-#include <algorithm>
 #include <cstddef>
-#include <limits>
 #include <utility>
 #include <vector>
 
-#include "data/half.h"
 #include "data/hdf5_file.h"
+#include "data/objection.h"
+#include "data/raw_rows.h"
 #include "msae/core/error.h"
-#include "msae/core/memory.h"
 
 namespace msae::data {
 namespace {
@@ -29,42 +27,17 @@ class Hdf5Source final : public EmbeddingSource {
 
  private:
   void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
-    const auto width = static_cast<std::size_t>(dim());
-    const auto start = static_cast<std::size_t>(first);
-    const auto all = static_cast<std::size_t>(count);
-    // Through a buffer that stays in the processor's cache.
-    constexpr std::size_t buffer_bytes = std::size_t{1} << 19;
-    const auto step =
-        std::clamp<std::size_t>(buffer_bytes / (width * type_.size()), 1, std::max<std::size_t>(all, 1));
-    raw_.resize(std::max(raw_.size(), step * width * type_.size()));
-    for (std::size_t done = 0; done < all; done += step) {
-      const auto rows = std::min(step, all - done);
-      data_.read_raw(start + done, rows, raw_.data());
-      to_float(raw_.data(), type_.element, type_.swapped, out.subspan(done * width, rows * width));
-    }
+    raw_.read(first, count, static_cast<std::size_t>(dim()), type_.element, type_.swapped, out,
+              [this](std::size_t start, std::size_t rows, std::span<std::byte> bytes) {
+                data_.read_raw(start, rows, bytes.data());
+              });
   }
 
   File file_;
   DataSet data_;
   hdf5::FloatType type_;
-  std::vector<std::byte> raw_;
+  RawRows raw_;
 };
-
-/// What keeps a data set from being embeddings, to follow its name; empty when nothing does.
-std::string objection(const DataSetInfo& info) {
-  constexpr std::uint64_t most_columns = 10'000'000;
-  const auto shape = hdf5::text(info.shape);
-  if (info.shape.size() != 2) {
-    return " is not two-dimensional but " + shape + "; embeddings are [rows, dim], one row each";
-  }
-  if (!info.floating) return " holds " + info.type + ", not float16, float32 or float64";
-  if (info.shape[0] == 0) return " has no rows, its shape is " + shape;
-  if (info.shape[1] == 0) return " has no columns, its shape is " + shape;
-  if (info.shape[1] > most_columns) return " has too many columns, its shape is " + shape;
-  const auto bytes = saturating_product(saturating_product(info.shape[0], info.shape[1]), sizeof(double));
-  if (bytes > std::numeric_limits<std::int64_t>::max()) return " has too many rows, its shape is " + shape;
-  return "";
-}
 
 /// The data set that is meant where none is named.
 std::string only_candidate(const File& file) {
@@ -90,7 +63,8 @@ std::string only_candidate(const File& file) {
 std::unique_ptr<EmbeddingSource> open_hdf5(const std::filesystem::path& file_path, const std::string& path) {
   auto file = File::open(file_path);
   auto data = file.data_set(path.empty() ? only_candidate(file) : path);
-  const auto no = objection(data.info());
+  const auto& info = data.info();
+  const auto no = objection(info.shape, info.type, info.floating.has_value());
   if (!no.empty()) throw IoError(data.name() + no);
   if (data.is_hollow()) {
     throw IoError(data.name() + " declares the shape " + hdf5::text(data.info().shape) +

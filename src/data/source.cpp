@@ -8,6 +8,7 @@
 #include "data/finite.h"
 #include "data/hdf5_source.h"
 #include "data/name.h"
+#include "data/npy_source.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 
@@ -62,10 +63,13 @@ void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<flo
 }
 
 std::unique_ptr<EmbeddingSource> open(const std::string& data) {
-  if (data.empty()) throw IoError("no file named; embeddings are named as in file.h5:/path");
+  if (data.empty()) throw IoError("no file named; embeddings are named as in file.h5:/path or file.npy");
   const auto [file, path] = split_name(data);
-  if (file.empty()) throw IoError(data + ": names no file; embeddings are named as in file.h5:/path");
-  return open_hdf5(file, path);
+  if (file.empty())
+    throw IoError(data + ": names no file; embeddings are named as in file.h5:/path or file.npy");
+  if (!is_npy(file)) return open_hdf5(file, path);
+  if (path.empty()) return open_npy(file);
+  throw IoError(data + ": a .npy file holds one array alone; name it without " + path);
 }
 
 std::unique_ptr<EmbeddingSource> in_memory(std::vector<float> values, std::int64_t dim, std::string name) {

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <limits>
 #include <stdexcept>
@@ -14,6 +13,7 @@
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
+#include "msae/io/exchange.h"
 #include "msae/io/model_folder.h"
 
 namespace msae::io {
@@ -23,14 +23,6 @@ namespace fs = std::filesystem;
 using models::SparseAutoencoder;
 using torch::Tensor;
 
-c10::ScalarType scalar_type(const std::string& dtype, const std::string& where) {
-  if (dtype == "F32") return torch::kFloat32;
-  if (dtype == "F64") return torch::kFloat64;
-  if (dtype == "F16") return torch::kFloat16;
-  if (dtype == "BF16") return torch::kBFloat16;
-  throw IoError(where + " is " + dtype + ", expected F32, F64, F16 or BF16");
-}
-
 // A tensor of the weights file whose shape and dtype are as expected. Rows come as float64.
 class StoredTensor {
  public:
@@ -38,7 +30,7 @@ class StoredTensor {
       : file_(file),
         entry_(file.entry(name, shape)),
         where_(file.path().string() + ": tensor " + name),
-        type_(scalar_type(entry_.dtype, where_)) {}
+        type_(float_type(entry_.dtype, where_)) {}
 
   c10::ScalarType type() const { return type_; }
   std::int64_t size(std::size_t dimension) const { return entry_.shape[dimension]; }
@@ -71,7 +63,9 @@ ModelConfig read_config(const fs::path& folder) {
   constexpr std::uint64_t max_bytes = 100'000'000;
   std::error_code ignored;
   if (!fs::exists(folder, ignored)) throw IoError(folder.string() + ": there is no such folder");
-  if (!fs::is_directory(folder, ignored)) throw IoError(folder.string() + ": is not a folder");
+  if (!fs::is_directory(folder, ignored)) {
+    throw IoError(folder.string() + ": is not a folder, nor a .pth file of the published implementation");
+  }
   const auto path = folder / config_name;
   if (!fs::exists(path, ignored)) {
     throw IoError(folder.string() + ": is not a model folder, as it holds no " + config_name);
@@ -95,25 +89,10 @@ models::SparseAutoencoderOptions options_of(const ModelConfig& config, const std
   return options;
 }
 
-// Building it takes the most memory: two dictionaries and what they are made from.
-std::shared_ptr<SparseAutoencoder> empty_model(const ModelConfig& config, c10::ScalarType type,
-                                               const fs::path& folder) {
-  const auto elements =
-      saturating_product(static_cast<std::uint64_t>(config.dim), static_cast<std::uint64_t>(config.latents));
-  require_memory(saturating_product(elements, 3 * c10::elementSize(type)), "the model " + folder.string());
-  auto model = std::make_shared<SparseAutoencoder>(options_of(config, (folder / config_name).string()));
-  model->to(type);
-  return model;
-}
-
-void set_statistics(SparseAutoencoder& model, const ModelConfig& config, const std::string& file) {
+Tensor mean_of(const ModelConfig& config) {
   auto mean = torch::zeros({config.dim}, torch::kFloat64);
   std::copy(config.mean.begin(), config.mean.end(), mean.data_ptr<double>());
-  model.set_statistics(mean, config.scale);
-  const auto scale = model.scale.item<double>();  // as rounded to the weights' precision
-  if (!(scale > 0) || !std::isfinite(scale))
-    throw IoError(file + ": msae.scale does not fit the weights' precision");
-  if (!all_finite(model.mean)) throw IoError(file + ": msae.mean does not fit the weights' precision");
+  return mean;
 }
 
 void read_decoder(SparseAutoencoder& model, const StoredTensor& stored, double scale) {
@@ -169,8 +148,9 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   const StoredTensor input_bias(file, "b_dec", {config.dim});
   const StoredTensor latent_bias(file, "b_enc", {config.latents});
   const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
-  auto model = empty_model(config, type, folder);
-  set_statistics(*model, config, (folder / config_name).string());
+  const auto json = (folder / config_name).string();
+  auto model = empty_model(options_of(config, json), type, folder.string());
+  set_statistics(*model, mean_of(config), config.scale, json + ": msae.mean", json + ": msae.scale");
 
   read_decoder(*model, decoder, config.scale);
   if (!config.tied) read_encoder(*model, encoder, config.scale);
@@ -188,7 +168,28 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
 
 }  // namespace
 
+std::shared_ptr<SparseAutoencoder> empty_model(models::SparseAutoencoderOptions options, c10::ScalarType type,
+                                               const std::string& name) {
+  const auto elements = saturating_product(static_cast<std::uint64_t>(options.dim),
+                                           static_cast<std::uint64_t>(options.latents));
+  require_memory(saturating_product(elements, 3 * c10::elementSize(type)), "the model " + name);
+  auto model = std::make_shared<SparseAutoencoder>(std::move(options));
+  model->to(type);
+  return model;
+}
+
+void set_statistics(SparseAutoencoder& model, const Tensor& mean, double scale, const std::string& mean_name,
+                    const std::string& scale_name) {
+  const std::string misfit = " does not fit the weights' precision";
+  const bool is_double = model.scale.scalar_type() == torch::kFloat64;
+  if (!is_double && scale > std::numeric_limits<float>::max()) throw IoError(scale_name + misfit);
+  model.set_statistics(mean, scale);
+  if (!(model.scale.item<double>() > 0)) throw IoError(scale_name + misfit);  // it was rounded to 0
+  if (!all_finite(model.mean)) throw IoError(mean_name + misfit);
+}
+
 std::shared_ptr<SparseAutoencoder> load(const fs::path& folder, c10::Device device) {
+  if (is_reference(folder)) return load_reference(folder, "", device);
   const torch::NoGradGuard no_grad;
   const auto config = read_config(folder);
   const SafetensorsFile file(folder / weights_name);

@@ -91,15 +91,33 @@ models::Ranking parse_ranking(const JsonObject& own) {
   }
 }
 
-ordered_json own_part(const ModelConfig& config) {
+// Of the model, all but its sizes.
+ordered_json model_json(const ModelConfig& config) {
   ordered_json json;
-  json["format_version"] = format_version;
-  json["version"] = version();
+  json["activation"] = activation_json(config);
+  if (config.tied) json["tied"] = true;
+  if (config.normalise_rows) json["normalise_rows"] = true;
+  if (config.soft_cap > 0) json["soft_cap"] = config.soft_cap;
+  if (config.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(config.ranking);
+  return json;
+}
+
+// Of the model, all but its sizes.
+ordered_json model_json(const ModelConfig& config) {
+  ordered_json json;
   json["activation"] = activation_json(config);
   if (config.tied) json["tied"] = true;
   if (config.normalise_rows) json["normalise_rows"] = true;
   if (config.soft_cap != 0) json["soft_cap"] = config.soft_cap;
   if (config.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(config.ranking);
+  return json;
+}
+
+ordered_json own_part(const ModelConfig& config) {
+  ordered_json json;
+  json["format_version"] = format_version;
+  json["version"] = version();
+  json.update(model_json(config));
   json["scale"] = config.scale;
   json["mean"] = config.mean;
   return json;
@@ -175,6 +193,10 @@ std::int64_t parse_size(const JsonObject& fields, const char* key) {
 bool has_threshold(const ModelConfig& config) {
   return models::chooses_over_batch(config.activation) ||
          std::holds_alternative<models::JumpRelu>(config.activation);
+}
+
+std::string model_text(const ModelConfig& config) {
+  return model_json(config).dump();
 }
 
 std::string config_text(const ModelConfig& config) {

@@ -30,6 +30,8 @@ struct ModelConfig {
 
 /// Whether the weights hold the tensor "threshold" [latents].
 bool has_threshold(const ModelConfig& config);
+/// As cfg.json has it under msae: {"activation":{"kind":"topk","k":64},"soft_cap":2}
+std::string model_text(const ModelConfig& config);
 
 /// One line a key, long lists on one line; numbers come back exactly.
 std::string config_text(const ModelConfig& config);

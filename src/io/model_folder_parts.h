@@ -1,11 +1,18 @@
 /// \file
-/// What writing and reading a model folder share.
+/// What writing and reading models share.
 #pragma once
 
 #include <torch/types.h>
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "io/model_config.h"
+#include "msae/core/error.h"
+#include "msae/models/sparse_autoencoder.h"
 
 namespace msae::io {
 
@@ -21,8 +28,39 @@ void each_block(std::int64_t rows, std::int64_t width, const Work& work) {
   for (std::int64_t first = 0; first < rows; first += step) work(first, std::min(step, rows - first));
 }
 
+/// A model of these sizes, to be filled. Building it takes the most memory: two dictionaries and what they
+/// are made from.
+/// \param name of the file or folder that it comes from, for the message
+/// \throws msae::Error when there is not enough memory
+std::shared_ptr<models::SparseAutoencoder> empty_model(models::SparseAutoencoderOptions options,
+                                                       c10::ScalarType type, const std::string& name);
+
+/// Mean [dim] and scale of the training data, which is positive, rounded to the precision of the weights.
+/// \param mean_name,scale_name in messages, the file included
+/// \throws msae::IoError when they do not fit it
+void set_statistics(models::SparseAutoencoder& model, const torch::Tensor& mean, double scale,
+                    const std::string& mean_name, const std::string& scale_name);
+
+/// What cfg.json says of a model.
+ModelConfig config_of(const models::SparseAutoencoder& model);
+
+/// Whether a path is that of a checkpoint of the published implementation: of the name .pth or .pt,
+/// and no folder.
+bool is_reference(const std::filesystem::path& path);
+
 inline bool all_finite(const torch::Tensor& values) {
   return values.isfinite().all().item<bool>();
+}
+
+/// \throws msae::IoError when a tensor about to be written to `file` holds something else
+inline void require_finite(const torch::Tensor& values, const std::string& name,
+                           const std::filesystem::path& file) {
+  if (all_finite(values)) return;
+  throw IoError(file.string() + ": not written, as " + name + " would hold NaN or infinite values");
+}
+
+inline torch::Tensor to_float64(const torch::Tensor& tensor) {
+  return tensor.detach().to(torch::kCPU, torch::kFloat64);
 }
 
 }  // namespace msae::io

@@ -22,14 +22,6 @@ constexpr std::uint64_t length_bytes = 8;
 constexpr std::uint64_t max_header_bytes = 100'000'000;  // the format's own limit
 constexpr std::uint64_t header_alignment = 8;
 
-std::optional<std::uint64_t> product(const Shape& shape, std::uint64_t element) {
-  std::uint64_t result = element;
-  for (const auto size : shape) {
-    if (__builtin_mul_overflow(result, static_cast<std::uint64_t>(size), &result)) return std::nullopt;
-  }
-  return result;
-}
-
 TensorEntry parse_entry(const JsonObject& fields, std::uint64_t data_bytes) {
   TensorEntry entry;
   entry.dtype = fields.text("dtype");
@@ -39,7 +31,7 @@ TensorEntry parse_entry(const JsonObject& fields, std::uint64_t data_bytes) {
   if (std::any_of(entry.shape.begin(), entry.shape.end(), [](auto size) { return size < 0; })) {
     fields.refuse("shape", "has a negative size: " + to_string(entry.shape));
   }
-  const auto bytes = product(entry.shape, element);
+  const auto bytes = byte_count(entry.shape, element);
   if (!bytes) fields.refuse("shape", "is too large: " + to_string(entry.shape));
   const auto offsets = fields.integers("data_offsets");
   if (offsets.size() != 2 || offsets[0] < 0 || offsets[1] < offsets[0]) {
@@ -89,7 +81,7 @@ std::string header_text(const std::vector<SafetensorsWriter::Declaration>& tenso
     const auto element = element_size(tensor.dtype);
     if (element == 0) throw std::invalid_argument("dtype: unknown to safetensors: " + tensor.dtype);
     const auto begin = total;
-    total += product(tensor.shape, element).value();
+    total += byte_count(tensor.shape, element).value();
     header[tensor.name] = {
         {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {begin, total}}};
   }
@@ -101,34 +93,6 @@ std::string header_text(const std::vector<SafetensorsWriter::Declaration>& tenso
 }
 
 }  // namespace
-
-std::string to_string(const Shape& shape) {
-  std::string text = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
-  return text + "]";
-}
-
-std::uint64_t element_size(std::string_view dtype) {
-  static constexpr std::array<std::pair<std::string_view, std::uint64_t>, 15> sizes{{{"F64", 8},
-                                                                                     {"F32", 4},
-                                                                                     {"F16", 2},
-                                                                                     {"BF16", 2},
-                                                                                     {"I64", 8},
-                                                                                     {"I32", 4},
-                                                                                     {"I16", 2},
-                                                                                     {"I8", 1},
-                                                                                     {"U64", 8},
-                                                                                     {"U32", 4},
-                                                                                     {"U16", 2},
-                                                                                     {"U8", 1},
-                                                                                     {"BOOL", 1},
-                                                                                     {"F8_E4M3", 1},
-                                                                                     {"F8_E5M2", 1}}};
-  for (const auto& [name, size] : sizes) {
-    if (name == dtype) return size;
-  }
-  return 0;
-}
 
 SafetensorsHeader parse_safetensors_header(std::string_view text, std::uint64_t data_bytes,
                                            const std::string& file) {

@@ -13,16 +13,9 @@
 
 #include "core/atomic_file.h"
 #include "core/file.h"
+#include "io/tensor_layout.h"
 
 namespace msae::io {
-
-using Shape = std::vector<std::int64_t>;
-
-/// "[4096, 512]"
-std::string to_string(const Shape& shape);
-
-/// Bytes of one element of a dtype as the format names it ("F32", "BF16", ...); 0 for an unknown one.
-std::uint64_t element_size(std::string_view dtype);
 
 struct TensorEntry {
   std::string dtype;        ///< "F32", "F64", "BF16", ...

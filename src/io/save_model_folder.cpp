@@ -19,10 +19,6 @@ namespace fs = std::filesystem;
 using models::SparseAutoencoder;
 using torch::Tensor;
 
-Tensor to_float64(const Tensor& tensor) {
-  return tensor.detach().to(torch::kCPU, torch::kFloat64);
-}
-
 void make_folder(const fs::path& folder) {
   std::error_code error;
   std::error_code ignored;
@@ -36,21 +32,6 @@ std::vector<double> numbers_of(const Tensor& tensor) {
   const auto values = to_float64(tensor).contiguous();
   const auto* numbers = values.const_data_ptr<double>();
   return {numbers, numbers + values.numel()};
-}
-
-ModelConfig config_of(const SparseAutoencoder& model) {
-  const auto& o = model.options();
-  return {.dim = o.dim,
-          .latents = o.latents,
-          .activation = o.activation,
-          .tied = o.tied,
-          .normalise_rows = o.normalise_rows,
-          .soft_cap = o.soft_cap,
-          .ranking = o.ranking,
-          .thresholds = numbers_of(model.threshold),
-          .mean = numbers_of(model.mean),
-          .scale = model.scale.item<double>(),
-          .float64 = model.decoder.scalar_type() == torch::kFloat64};
 }
 
 // [latents]; of a matryoshka over batches that of its first level.
@@ -74,10 +55,7 @@ void write_weights(const SparseAutoencoder& model, const ModelConfig& config, fi
   SafetensorsWriter writer(file, declarations(config));
   const auto write = [&](const char* name, const Tensor& values) {
     const auto stored = values.to(config.float64 ? torch::kFloat64 : torch::kFloat32).contiguous();
-    if (!all_finite(stored)) {
-      throw IoError(file.target().string() + ": not written, as " + name +
-                    " would hold NaN or infinite values");
-    }
+    require_finite(stored, name, file.target());
     writer.write(bytes_of(stored));
   };
   each_block(config.latents, config.dim, [&](auto first, auto count) {
@@ -93,6 +71,21 @@ void write_weights(const SparseAutoencoder& model, const ModelConfig& config, fi
 }
 
 }  // namespace
+
+ModelConfig config_of(const SparseAutoencoder& model) {
+  const auto& o = model.options();
+  return {.dim = o.dim,
+          .latents = o.latents,
+          .activation = o.activation,
+          .tied = o.tied,
+          .normalise_rows = o.normalise_rows,
+          .soft_cap = o.soft_cap,
+          .ranking = o.ranking,
+          .thresholds = numbers_of(model.threshold),
+          .mean = numbers_of(model.mean),
+          .scale = model.scale.item<double>(),
+          .float64 = model.decoder.scalar_type() == torch::kFloat64};
+}
 
 void save(const SparseAutoencoder& model, const fs::path& folder) {
   const torch::NoGradGuard no_grad;

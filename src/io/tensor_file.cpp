@@ -30,6 +30,14 @@ torch::ScalarType type_of(const std::string& name, const std::filesystem::path& 
 
 }  // namespace
 
+torch::ScalarType float_type(const std::string& dtype, const std::string& where) {
+  if (dtype == "F32") return torch::kFloat32;
+  if (dtype == "F64") return torch::kFloat64;
+  if (dtype == "F16") return torch::kFloat16;
+  if (dtype == "BF16") return torch::kBFloat16;
+  throw IoError(where + " is " + dtype + ", expected F32, F64, F16 or BF16");
+}
+
 void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
   std::vector<SafetensorsWriter::Declaration> declarations;
   for (const auto& [name, tensor] : file.tensors) {

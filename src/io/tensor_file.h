@@ -17,6 +17,10 @@ inline std::span<std::byte> bytes_of(const torch::Tensor& contiguous) {
   return {static_cast<std::byte*>(contiguous.data_ptr()), contiguous.nbytes()};
 }
 
+/// The type of weights that a file names as safetensors does.
+/// \throws msae::IoError "<where> is ..., expected F32, F64, F16 or BF16"
+torch::ScalarType float_type(const std::string& dtype, const std::string& where);
+
 struct TensorFile {
   std::map<std::string, torch::Tensor> tensors;  ///< float32, float64 or int64, on the CPU once loaded
   std::map<std::string, std::string> metadata;

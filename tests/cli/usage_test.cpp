@@ -47,6 +47,7 @@ TEST_F(Usage, WrongUsageExitsWith2) {
   EXPECT_THAT(run({"train", "--resume"}), IsWrongUsage("--resume needs --out RUN"));
   EXPECT_THAT(run({"pareto", "run"}), IsWrongUsage("as in --data clip.h5:/test"));
   EXPECT_THAT(run({"sweep"}), IsWrongUsage("CONFIG"));
+  EXPECT_THAT(run({"convert", "--to", "reference"}), IsWrongUsage("IN"));
   EXPECT_THAT(run({"info"}), IsWrongUsage("PATH"));
   EXPECT_THAT(run({"synth"}), IsWrongUsage("OUT"));
   EXPECT_TRUE(std::filesystem::is_empty(here.path()));
@@ -137,8 +138,8 @@ TEST_F(Usage, OptionsThatExcludeEachOther) {
 }
 
 TEST_F(Usage, HelpOfTheProgramNamesTheSubcommands) {
-  expect_help({"--help"}, {"train", "sweep", "eval", "pareto", "info", "synth", "completion", "--config",
-                           "--version", "Exit codes"});
+  expect_help({"--help"}, {"train", "sweep", "eval", "pareto", "convert", "info", "synth", "completion",
+                           "--config", "--version", "Exit codes"});
 }
 
 TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
@@ -160,6 +161,8 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
                                  "hypervolume", "on_frontier"});
   expect_help({"sweep", "--help"},
               common + Arguments{"CONFIG", "--out", "--device", "[sweep]", "weights = [", "pareto.html"});
+  expect_help({"convert", "--help"}, common + Arguments{"IN", "OUT", "--to", "sae-lens", "reference",
+                                                        "safetensors", "--as", "--force"});
   expect_help({"info", "--help"}, common + Arguments{"PATH"});
   expect_help({"synth", "--help"},
               common + Arguments{"OUT", "--rows", "--dim", "--concepts", "--depth", "--branching", "--active",

@@ -124,8 +124,10 @@ TEST_F(DamagedFolder, OurOwnPartIsWrong) {
   expect_refused([](json& c) { c["msae"]["mean"][3] = 1e300; },
                  "msae.mean does not fit the weights' precision");
   expect_refused([](json& c) { c["msae"]["scale"] = 0; }, "msae.scale must be positive");
-  expect_refused([](json& c) { c["msae"]["scale"] = 1e-300; },
-                 "msae.scale does not fit the weights' precision");
+  for (const double scale : {1e-300, 1e300}) {
+    expect_refused([scale](json& c) { c["msae"]["scale"] = scale; },
+                   "msae.scale does not fit the weights' precision");
+  }
   expect_refused([](json& c) { c["msae"]["scale"] = nullptr; }, "msae.scale must be a number, not null");
 }
 

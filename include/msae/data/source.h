@@ -49,12 +49,15 @@ class MSAE_EXPORT EmbeddingSource {
   virtual void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) = 0;
 };
 
-/// Opens what a user names. Elements are float16, float32 or float64 in either byte order, contiguous or
-/// chunked; they are read as float32. Nothing but the file's structure is read yet.
-/// \param data "file.h5:/path", or "file.h5" when the file holds one two-dimensional floating-point data set
+/// Opens what a user names. Elements are float16, float32 or float64 in either byte order; they are read as
+/// float32. Nothing but the file's structure is read yet.
+/// \param data "file.h5:/path", or "file.h5" when the file holds one two-dimensional floating-point data set,
+///             contiguous or chunked; "file.npy" of NumPy, in C order; or "NAME_ROWS_DIM.npy", a file of the
+///             published implementation without a header: float32, its shape in its name
 /// \return the rows of that data set
-/// \throws msae::IoError when the file is missing or not HDF5, or the data set is missing (listing those
-///         there are), ambiguous, not two-dimensional, not floating point, or has no rows or columns
+/// \throws msae::IoError when the file is missing, truncated or of no such format, or the data set is missing
+///         (listing those there are), ambiguous, not two-dimensional, not floating point, or has no rows or
+///         columns
 MSAE_EXPORT std::unique_ptr<EmbeddingSource> open(const std::string& data);
 
 /// Rows that are already in memory, e.g. a tensor's data.

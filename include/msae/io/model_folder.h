@@ -28,8 +28,8 @@ MSAE_EXPORT void save(const models::SparseAutoencoder& model, const std::filesys
 
 /// Reads a model back, with its activation and statistics. A SAELens folder of architecture standard or topk
 /// that this library did not write is read too (mean 0, scale 1). float64 weights stay so, all others become
-/// float32.
-/// \param folder of save(), `msae train` or SAELens
+/// float32. A .pth file of the published implementation is read as load_reference() does.
+/// \param folder of save(), `msae train` or SAELens, or a .pth file
 /// \param device where the model shall live
 /// \return the model, in which encode() takes raw embeddings
 /// \throws msae::IoError naming the file and what is missing, malformed, of the wrong shape or in a newer

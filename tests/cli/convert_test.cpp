@@ -1,0 +1,112 @@
+// `msae convert`: models in and out of other programs' files.
+#include <filesystem>
+#include <fstream>
+
+#include "cli/program.h"
+#include "io/tensor_file.h"
+#include "support/files.h"
+
+namespace msae::test {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const fs::path published = fs::path(MSAE_TEST_DATA) / "reference_files";
+constexpr auto topk = "64_32_TopKReLU_8_False_False_0.0_toy_ViT-B~32_train_image_96_32.pth";
+
+class Convert : public testing::Test {
+ protected:
+  Outcome run(const Arguments& arguments) const {
+    return test::run(here.path(), Arguments{"convert"} + arguments);
+  }
+  nlohmann::json info(const std::string& path) const {
+    return parse(test::run(here.path(), {"info", path, "--json", "-"}).out);
+  }
+  TempDir here;
+};
+
+TEST_F(Convert, APublishedModelGoesThroughEveryFormat) {
+  const auto folder = run({(published / topk).string(), "folder", "--to", "sae-lens", "--json", "-"});
+  ASSERT_THAT(folder, Succeeds());
+  EXPECT_EQ(parse(folder.out).at("model"), "topk");
+  EXPECT_EQ(parse(folder.out).at("file"), "folder");
+  EXPECT_EQ(info("folder").at("k"), 8);
+  ASSERT_THAT(run({"folder", ".", "--to", "reference"}), Succeeds());
+  const std::string name = "64_32_TopKReLU_8_False_False_0.0_msae.pth";
+  EXPECT_EQ(info(name).at("k"), 8);
+  EXPECT_EQ(info(name).at("kind"), "model");
+  ASSERT_THAT(run({name, "a.safetensors", "--to", "safetensors"}), Succeeds());
+  EXPECT_EQ(io::load_tensors(here / "a.safetensors").tensors.at("encoder").sizes(),
+            (std::vector<std::int64_t>{64, 32}));
+}
+
+TEST_F(Convert, ARenamedFileIsWhatTheUserSays) {
+  fs::copy_file(published / topk, here / "model.pth");
+  EXPECT_THAT(run({"model.pth", "out", "--to", "sae-lens"}),
+              FailsSaying({"model.pth: its name does not tell the model", "--as TopKReLU_64_UW"}));
+  ASSERT_THAT(run({"model.pth", "out", "--to", "sae-lens", "--as", "TopKReLU_16_RW"}), Succeeds());
+  EXPECT_EQ(info("out").at("levels"), nlohmann::json({16, 32, 64}));
+  EXPECT_THAT(run({"model.pth", "other", "--to", "sae-lens", "--as", "topk"}),
+              FailsSaying({"--as: must be an activation like ReLU, TopKReLU_64", "not topk"}));
+  EXPECT_THAT(run({"out", "other", "--to", "sae-lens", "--as", "ReLU"}),
+              FailsSaying({"--as: is for a .pth file, and out is a folder"}));
+  EXPECT_FALSE(fs::exists(here / "other"));
+}
+
+TEST_F(Convert, AFileOfAnotherNameIsRemarkedOn) {
+  const auto outcome = run({(published / topk).string(), "model.pth", "--to", "reference"});
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_THAT(outcome.err,
+              HasSubstr("model.pth needs a name like 64_32_TopKReLU_8_False_False_0.0_msae.pth"));
+  EXPECT_THAT(run({(published / topk).string(), ".", "--to", "reference"}).err, IsEmpty());
+}
+
+TEST_F(Convert, NothingIsReplacedUnasked) {
+  const auto in = (published / topk).string();
+  for (const auto& [to, out] : std::vector<std::pair<std::string, std::string>>{
+           {"sae-lens", "folder"},
+           {"reference", "64_32_TopKReLU_8_False_False_0.0_x.pth"},
+           {"safetensors", "a.safetensors"}}) {
+    ASSERT_THAT(run({in, out, "--to", to}), Succeeds());
+    EXPECT_THAT(run({in, out, "--to", to}), FailsSaying({out, "exists; name another file or pass --force"}));
+    EXPECT_THAT(run({in, out, "--to", to, "--force"}), Succeeds());
+  }
+}
+
+TEST_F(Convert, WhatCannotBeReadOrWrittenIsSaid) {
+  overwrite(here / "empty.pth", "");
+  overwrite(here / "text.txt", "x");
+  const auto in = (published / topk).string();
+  EXPECT_THAT(run({"none.pth", "out", "--to", "sae-lens"}), FailsSaying({"none.pth: cannot be opened"}));
+  EXPECT_THAT(run({"empty.pth", "out", "--to", "sae-lens"}), FailsSaying({"empty.pth: is empty"}));
+  EXPECT_THAT(run({"text.txt", "out", "--to", "sae-lens"}),
+              FailsSaying({"text.txt: is not a folder, nor a .pth file"}));
+  EXPECT_THAT(run({in, "text.txt", "--to", "sae-lens"}),
+              FailsSaying({"text.txt: the folder cannot be made"}));
+  EXPECT_THAT(run({in, "none/a.pth", "--to", "reference"}), FailsSaying({"none/a.pth: cannot be written"}));
+  EXPECT_THAT(run({in, "none/a.safetensors", "--to", "safetensors"}), FailsSaying({"cannot be written"}));
+  EXPECT_THAT(run({in, "out"}), IsWrongUsage("--to"));
+  EXPECT_THAT(run({in, "out", "--to", "onnx"}), IsWrongUsage("--to"));
+  EXPECT_THAT(run({in, "--to", "reference"}), IsWrongUsage("OUT"));
+  EXPECT_FALSE(fs::exists(here / "out"));
+}
+
+TEST_F(Convert, DataOfNumpyAndPublishedModelsAreTakenByOtherCommands) {
+  const auto data = (published / "toy_ViT-B~32_validation_image_64_32.npy").string();
+  const auto described = info(data);
+  EXPECT_EQ(described.at("kind"), "embeddings");
+  EXPECT_EQ(described.at("rows"), 64);
+  EXPECT_EQ(described.at("dim"), 32);
+  const auto outcome =
+      test::run(here.path(), {"eval", (published / topk).string(), "--data", data, "--json", "-"});
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(parse(outcome.out).at(0).at("model"), "topk");
+  EXPECT_THAT(test::run(here.path(), {"info", data, "--unit-rows"}), Succeeds());
+  EXPECT_THAT(test::run(here.path(), {"info", "none.npy"}), FailsSaying({"none.npy: cannot be opened"}));
+}
+
+}  // namespace
+}  // namespace msae::test

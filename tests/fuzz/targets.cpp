@@ -1,0 +1,114 @@
+#include "fuzz/targets.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/file.h"
+#include "data/npy_source.h"
+#include "io/model_config.h"
+#include "io/reference_checkpoint.h"
+#include "io/safetensors.h"
+#include "io/torch_file.h"
+#include "msae/core/error.h"
+
+namespace msae::fuzz {
+namespace {
+
+/// Bytes as a file that lies in memory.
+class MemoryFile {
+ public:
+  explicit MemoryFile(std::string_view bytes) : descriptor_(::memfd_create("msae", MFD_CLOEXEC)) {
+    if (::write(descriptor_.number(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
+      throw std::runtime_error("no file in memory");
+    }
+  }
+  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_.number()); }
+
+ private:
+  files::Descriptor descriptor_;
+};
+
+template <class Parse>
+void refused_or_read(const Parse& parse) {
+  try {
+    parse();
+  } catch (const Error&) {  // IoError, or not enough memory
+  }
+}
+
+/// Looks at every value, and at most so deep, as values may lie in themselves.
+void walk(const io::pickle::Value& value, int depth) {
+  if (depth == 0 || io::pickle::kind(value).empty()) return;
+  if (const auto* dict = std::get_if<io::pickle::Dict>(&value.is)) {
+    if (dict->items.size() > 100) return;
+    for (const auto& [key, item] : dict->items) walk(*key, depth - 1), walk(*item, depth - 1);
+  }
+  if (const auto* sequence = std::get_if<io::pickle::Sequence>(&value.is)) {
+    if (sequence->items.size() > 100) return;
+    for (const auto* item : sequence->items) walk(*item, depth - 1);
+  }
+}
+
+io::ReferenceCheckpoint checkpoint(const io::pickle::Value& root) {
+  walk(root, 3);
+  return io::parse_reference(root, "a.pth", "TopKReLU_1");
+}
+
+}  // namespace
+
+void pickle(std::string_view bytes) {
+  refused_or_read([&] { checkpoint(io::pickle::Pickle(bytes, "a.pth").root()); });
+}
+
+void torch_file(std::string_view bytes) {
+  refused_or_read([&] {
+    const MemoryFile memory(bytes);
+    const io::TorchFile file(memory.path());
+    const auto found = checkpoint(file.root());
+    for (const auto* tensor : {&found.encoder, &found.latent_bias, &found.mean})
+      file.read_all(tensor->storage);
+    std::byte first{};
+    file.read(found.pre_bias.storage, 0, {&first, 1});
+  });
+}
+
+void npy_header(std::string_view bytes) {
+  refused_or_read([&] { data::parse_npy_header(bytes, "a.npy"); });
+}
+
+void npy_file(std::string_view bytes) {
+  refused_or_read([&] {
+    const MemoryFile memory(bytes);
+    const auto source = data::open_npy(memory.path());
+    if (source->dim() > 1'000'000) return;
+    std::vector<float> row(static_cast<std::size_t>(source->dim()));
+    source->read_unchecked(source->rows() - 1, 1, row);
+  });
+}
+
+void safetensors_header(std::string_view bytes) {
+  refused_or_read([&] { io::parse_safetensors_header(bytes, 1'000'000, "a.safetensors"); });
+}
+
+void model_config(std::string_view bytes) {
+  refused_or_read([&] { io::config_text(io::parse_config(bytes, "cfg.json")); });
+}
+
+void reference_name(std::string_view bytes) {
+  const std::string text(bytes);
+  refused_or_read([&] {
+    try {
+      io::name_as_told(text);
+    } catch (const std::invalid_argument&) {
+    }
+    if (const auto name = io::name_of_file(text)) {
+      io::file_name(io::reference_model(*name, name->dim.value(), name->latents.value(), true, "a.pth"));
+    }
+  });
+}
+
+}  // namespace msae::fuzz
