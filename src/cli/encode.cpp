@@ -54,8 +54,8 @@ OperatingPoint point(const Arguments& a, const models::SparseAutoencoder& model)
   if (a.all) return OperatingPoint::all();
   if (a.k) return OperatingPoint::top(*a.k);
   if (!a.level) return OperatingPoint::trained();
-  if (!std::holds_alternative<models::Matryoshka>(model.activation())) {
-    throw std::invalid_argument("--level: is for matryoshka, and " + a.run + " is a " +
+  if (model.level_count() == 1) {
+    throw std::invalid_argument("--level: is for models of several levels, and " + a.run + " is a " +
                                 models::kind(model.activation()) + " model");
   }
   if (*a.level < 1 || *a.level > model.level_count()) {
@@ -141,7 +141,8 @@ void add_encode(CLI::App& program) {
   command.add_option("--out", a.out, "HDF5 file to write")->type_name("FILE")->required();
   auto* k = add_whole(command, "--k", a.k, "Keep the k largest positive latents [as trained]");
   auto* level =
-      add_whole(command, "--level", a.level, "Keep those of a matryoshka level, counted from 1")->excludes(k);
+      add_whole(command, "--level", a.level, "Keep those of a matryoshka level or prefix, counted from 1")
+          ->excludes(k);
   command.add_flag("--all", a.all, "Keep every positive latent")->excludes(k)->excludes(level);
   command
       .add_option("--labels", a.labels,

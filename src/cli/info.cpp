@@ -35,6 +35,41 @@ std::string listed(const Numbers& numbers) {
   return "[" + text + "]";
 }
 
+std::vector<double> numbers(const torch::Tensor& values) {
+  const auto wide = values.detach().to(torch::kFloat64).contiguous();
+  return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
+}
+
+// What a kind of model has of its own.
+struct ActivationInfo {
+  Json& json;
+  const models::SparseAutoencoder& model;
+
+  void operator()(const models::Relu&) const {}
+  void operator()(const models::TopK& topk) const { json["k"] = topk.k; }
+  void operator()(const models::BatchTopK& batch) const {
+    json["k"] = batch.k;
+    json["threshold"] = model.threshold[0].item<double>();
+  }
+  void operator()(const models::Matryoshka& nested) const {
+    json["levels"] = nested.levels;
+    json["weights"] = models::level_weights(nested);
+    if (nested.batch) json["thresholds"] = numbers(model.threshold);
+  }
+  void operator()(const models::JumpRelu& jump) const {
+    const auto thresholds = model.log_threshold.detach().exp();
+    json["smallest_threshold"] = thresholds.min().item<double>();
+    json["largest_threshold"] = thresholds.max().item<double>();
+    json["bandwidth"] = jump.bandwidth;
+  }
+  void operator()(const models::PrefixMatryoshka& nested) const {
+    json["k"] = nested.k;
+    json["sizes"] = nested.sizes;
+    json["weights"] = models::level_weights(nested);
+    json["threshold"] = model.threshold[0].item<double>();
+  }
+};
+
 Json model_info(const fs::path& folder) {
   const auto model = io::load(folder);
   Json json = {{"kind", "model"},
@@ -42,15 +77,12 @@ Json model_info(const fs::path& folder) {
                {"model", models::kind(model->activation())},
                {"dim", model->dim()},
                {"latents", model->latents()}};
-  if (const auto* topk = std::get_if<models::TopK>(&model->activation())) json["k"] = topk->k;
-  if (const auto* batch = std::get_if<models::BatchTopK>(&model->activation())) {
-    json["k"] = batch->k;
-    json["threshold"] = model->threshold.item<double>();
-  }
-  if (const auto* nested = std::get_if<models::Matryoshka>(&model->activation())) {
-    json["levels"] = nested->levels;
-    json["weights"] = models::level_weights(*nested);
-  }
+  std::visit(ActivationInfo{json, *model}, model->activation());
+  const auto& o = model->options();
+  if (o.tied) json["tied"] = true;
+  if (o.normalise_rows) json["normalise_rows"] = true;
+  if (o.soft_cap > 0) json["soft_cap"] = o.soft_cap;
+  if (o.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(o.ranking);
   json["norm_of_data_mean"] = model->mean.norm().item<double>();
   json["data_scale"] = model->scale.item<double>();
   return json;

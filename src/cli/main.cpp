@@ -56,6 +56,7 @@ std::string in_options(CLI::App& program, const std::string& sentence) {
   auto name = "--" + sentence.substr(0, colon);
   std::replace(name.begin(), name.end(), '_', '-');
   if (name == "--learning-rate") name = "--lr";
+  if (name == "--sizes") name = "--levels";
   if (name == "--share") name = "--holdout";
   if (name == "--cknna-rows") name = "--cknna";
   for (const auto* command : program.get_subcommands()) {

@@ -69,10 +69,10 @@ void print_points(std::ostream& out, const eval::Evaluation& e) {
 }
 
 void print_progressive(std::ostream& out, const std::vector<eval::ProgressiveStep>& steps) {
-  out << "\nProgressive recovery (gain: share of what all positive latents explain that is reached)\n";
+  out << "\nProgressive recovery (gain: share of what all latents gain that is reached)\n";
   Table table({"level", "k", "FVU", "cosine", "gain"});
   for (const auto& step : steps) {
-    table.add({step.label, std::to_string(step.k), fixed(step.fvu, 4), fixed(step.cosine, 4),
+    table.add({step.label, step.k ? std::to_string(*step.k) : "-", fixed(step.fvu, 4), fixed(step.cosine, 4),
                std::isfinite(step.gain) ? percent(step.gain) : "-"});
   }
   table.print(out);
@@ -132,6 +132,10 @@ void print_frequencies(std::ostream& out, const eval::Evaluation& e) {
   table.print(out);
 }
 
+nlohmann::ordered_json number_or_null(std::optional<std::int64_t> number) {
+  return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
+}
+
 nlohmann::ordered_json activity_json(const eval::Activity& activity) {
   const auto histogram = activity.histogram();
   auto quantiles = nlohmann::ordered_json::array();
@@ -153,19 +157,18 @@ nlohmann::ordered_json activity_json(const eval::Activity& activity) {
 }
 
 nlohmann::ordered_json point_json(const eval::Point& point) {
-  nlohmann::ordered_json json = {
-      {"label", point.label},
-      {"k", point.k ? nlohmann::ordered_json(*point.k) : nlohmann::ordered_json(nullptr)},
-      {"active", point.active},
-      {"sparsity", point.sparsity},
-      {"fvu", point.fvu},
-      {"explained_variance", point.explained_variance},
-      {"fvu_per_sample", point.fvu_per_sample},
-      {"cosine", point.cosine},
-      {"nmae", point.nmae},
-      {"dead_fraction", point.dead_fraction},
-      {"never_active", point.never_active},
-      {"mean_magnitude", point.mean_magnitude}};
+  nlohmann::ordered_json json = {{"label", point.label},
+                                 {"k", number_or_null(point.k)},
+                                 {"active", point.active},
+                                 {"sparsity", point.sparsity},
+                                 {"fvu", point.fvu},
+                                 {"explained_variance", point.explained_variance},
+                                 {"fvu_per_sample", point.fvu_per_sample},
+                                 {"cosine", point.cosine},
+                                 {"nmae", point.nmae},
+                                 {"dead_fraction", point.dead_fraction},
+                                 {"never_active", point.never_active},
+                                 {"mean_magnitude", point.mean_magnitude}};
   if (point.cknna) json["cknna"] = *point.cknna;
   if (point.monosemanticity) json["monosemanticity"] = *point.monosemanticity;
   if (point.activity) json["activity"] = activity_json(*point.activity);
@@ -179,7 +182,8 @@ void print(std::ostream& out, const RunReport& report) {
   out << report.run << ": " << e.model << ", " << e.latents << " latents, on " << e.rows << " rows of "
       << e.data << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
   print_points(out, e);
-  if (e.model == "matryoshka") print_progressive(out, eval::progressive_recovery(e));
+  const auto steps = eval::progressive_recovery(e);
+  if (!steps.empty()) print_progressive(out, steps);
   if (e.points.front().activity) {
     print_magnitudes(out, e);
     print_frequencies(out, e);
@@ -204,7 +208,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
   for (const auto& point : e.points) json["points"].push_back(point_json(point));
   for (const auto& step : eval::progressive_recovery(e)) {
     json["progressive"].push_back({{"label", step.label},
-                                   {"k", step.k},
+                                   {"k", number_or_null(step.k)},
                                    {"fvu", step.fvu},
                                    {"cosine", step.cosine},
                                    {"gain", step.gain}});

@@ -23,9 +23,16 @@ struct TrainArguments {
   std::int64_t log_every = 0;
   std::string levels = "auto";
   std::string weights = "uniform";
+  std::string ranking = "positive";
+  bool tied = false, normalise_rows = false, batch_levels = false;
+  double soft_cap = 0;
+  std::optional<double> threshold, bandwidth;
   std::optional<std::int64_t> k, latents, expansion, epochs, steps, batch_size;
-  std::optional<double> learning_rate, warmup, decay, l1, clip, weight_decay;
-  std::optional<std::string> schedule, loss;
+  std::optional<double> learning_rate, warmup, decay, l1, l0, clip, weight_decay;
+  std::optional<std::string> schedule, loss, unit_norm;
+  bool plain_l1 = false, median_bias = false;
+  double auxk = 0;
+  std::int64_t auxk_latents = 0, resample_every = 0;
   std::set<std::string> from_file;  ///< options that --config or the run's own file gave, without dashes
 };
 

@@ -25,27 +25,52 @@ void add_model_options(CLI::App& command, TrainArguments& a) {
   add_choice(command, group, "--preset", a.preset,
              "default, or reference: the published settings, oddities included", {"default", "reference"});
   add_choice(command, group, "--model", a.model, "What decides which latents are active",
-             {"relu", "topk", "batch-topk", "matryoshka"});
+             {"relu", "topk", "batch-topk", "matryoshka", "jump-relu", "prefix-matryoshka"});
   auto* latents = add_whole(command, "--latents", a.latents, "Size of the dictionary [8 x dimension]");
   latents->group(group);
   add_whole(command, "--expansion", a.expansion, "Size of the dictionary in multiples of the dimension [8]")
       ->excludes(latents)
       ->group(group);
-  add_whole(command, "--k", a.k, "topk, batch-topk: latents kept per row [64; reference: batch-topk 32]")
+  add_whole(command, "--k", a.k,
+            "topk, batch-topk, prefix-matryoshka: latents kept per row [64; reference: batch-topk 32]")
       ->group(group);
   command
       .add_option("--levels", a.levels,
                   "matryoshka: latents kept per level, e.g. 64,128,256; end it with the number of\n"
-                  "latents to train them all too; auto: 8,16,...,512 and all (reference: from 64 on)")
+                  "latents to train them all too; auto: 8,16,...,512 and all (reference: from 64 on);\n"
+                  "prefix-matryoshka: sizes of the nested dictionaries; auto: 1/8, 1/4, 1/2, all")
       ->type_name("auto|K,K,...")
       ->capture_default_str()
       ->group(group);
   command
       .add_option("--weights", a.weights,
-                  "matryoshka: weight of each level's loss: uniform, reverse (the sparsest\n"
-                  "weighs most) or a list")
+                  "matryoshka, prefix-matryoshka: weight of each level's loss: uniform, reverse\n"
+                  "(the first weighs most) or a list")
       ->type_name("uniform|reverse|W,W,...")
       ->capture_default_str()
+      ->group(group);
+  command
+      .add_flag("--batch-levels", a.batch_levels,
+                "matryoshka: levels keep so many latents per row on average over a batch, and have\n"
+                "thresholds at inference, as batch-topk [so many of every row]")
+      ->group(group);
+  add_real(command, "--threshold", a.threshold,
+           "jump-relu: threshold of every latent at the start, in units of pre-activations [0.1]")
+      ->group(group);
+  add_real(command, "--bandwidth", a.bandwidth,
+           "jump-relu: width around a threshold from which it learns, in units of pre-activations [0.1]")
+      ->group(group);
+  add_choice(command, group, "--ranking", a.ranking,
+             "Which pre-activations become latents: the largest positive ones; by value, negative\n"
+             "ones too; or by magnitude, sign kept",
+             {"positive", "value", "magnitude"});
+  add_real(command, "--soft-cap", a.soft_cap, "Size c that latents cannot exceed: c tanh(z / c); 0: none")
+      ->capture_default_str()
+      ->group(group);
+  command.add_flag("--tied", a.tied, "One matrix for encoder and decoder")->group(group);
+  command
+      .add_flag("--normalise-rows", a.normalise_rows,
+                "Bring every row to mean 0 and deviation 1 across its coordinates before it is encoded")
       ->group(group);
 }
 
@@ -69,8 +94,30 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   real("--warmup", a.warmup, "Share of the steps, from 0 to 1, over which the rate rises [0.01]");
   real("--decay", a.decay, "Share of the steps, from 0 to 1, over which 'linear' falls [0.2]");
   add_choice(command, group, "--loss", a.loss,
-             "nmse (squared error over the row's squared norm) or mse [nmse]", {"nmse", "mse"});
+             "nmse (squared error over the row's squared norm), mse, or cosine [nmse]",
+             {"nmse", "mse", "cosine"});
   real("--l1", a.l1, "Weight of the L1 loss [0.003 for relu, 0 for the others]");
+  command.add_flag("--plain-l1", a.plain_l1, "Do not divide the L1 loss by the row's norm")->group(group);
+  real("--l0", a.l0, "jump-relu: weight of the number of active latents [0.001]");
+  add_real(command, "--auxk", a.auxk,
+           "Weight of the loss by which dead latents explain what others leave over (AuxK), e.g.\n"
+           "0.03125; 0: none")
+      ->capture_default_str()
+      ->group(group);
+  add_whole(command, "--auxk-latents", a.auxk_latents,
+            "Dead latents a row uses for it [half the dimension, as a power of two]", 1)
+      ->group(group);
+  add_whole(command, "--resample-every", a.resample_every,
+            "Steps between fresh starts of dead latents at badly explained rows [never]", 1)
+      ->group(group);
+  command
+      .add_flag("--median-bias", a.median_bias,
+                "Start the pre-encoder bias at the data's geometric median [its mean]")
+      ->group(group);
+  add_choice(command, group, "--unit-norm", a.unit_norm,
+             "When decoder rows are brought to unit norm: after-step, before-step (encoder\n"
+             "rescaled, the published order) or never [after-step]",
+             {"after-step", "before-step", "never"});
   real("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
   real("--weight-decay", a.weight_decay, "AdamW's weight decay, below 1 / lr [0]");
   add_choice(command, group, "--engine", a.engine,

@@ -9,54 +9,76 @@ namespace msae::eval {
 
 using models::OperatingPoint;
 
-// Every point is the k largest positive latents for some k, but for batch-topk's threshold.
-PointCodes::PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks)
-    : model_(model) {
-  const auto* nested = std::get_if<models::Matryoshka>(&model.activation());
-  const auto* topk = std::get_if<models::TopK>(&model.activation());
-  if (nested) {
-    add(OperatingPoint::trained(), nested->levels.front());
-    for (std::size_t i = 0; i < nested->levels.size(); ++i) {
-      add(OperatingPoint::level(static_cast<std::int64_t>(i)), nested->levels[i]);
-    }
-  } else {
-    add(OperatingPoint::trained(), topk ? std::optional(topk->k) : std::nullopt);
-  }
-  add(OperatingPoint::all(), std::nullopt);
-  for (const auto k : ks) add(OperatingPoint::top(k), k);
+namespace {
 
-  for (const auto& point : points_) ks_.push_back(point.k.value_or(model.latents()));
-  std::sort(ks_.begin(), ks_.end());
-  ks_.erase(std::unique(ks_.begin(), ks_.end()), ks_.end());
-  for (auto& point : points_) point.code = code_of(point);
+// Of points that keep the same, one: trained is one of the levels where there are several.
+OperatingPoint canonical(const models::SparseAutoencoder& model, OperatingPoint at) {
+  if (at.kind != OperatingPoint::Kind::trained || model.level_count() == 1) return at;
+  const bool prefixes = std::holds_alternative<models::PrefixMatryoshka>(model.activation());
+  return OperatingPoint::level(prefixes ? model.level_count() - 1 : 0);
 }
 
-void PointCodes::add(OperatingPoint at, std::optional<std::int64_t> k) {
+bool same(OperatingPoint a, OperatingPoint b) {
+  return a.kind == b.kind && a.value == b.value;
+}
+
+}  // namespace
+
+PointCodes::PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks)
+    : model_(model) {
+  add(OperatingPoint::trained());
+  for (std::int64_t i = 0; model.level_count() > 1 && i < model.level_count(); ++i) {
+    add(OperatingPoint::level(i));
+  }
+  add(OperatingPoint::all());
+  for (const auto k : ks) add(OperatingPoint::top(k));
+
+  std::sort(ks_.begin(), ks_.end());
+  ks_.erase(std::unique(ks_.begin(), ks_.end()), ks_.end());
+  for (auto& point : points_) point.code = code_of(point.at);
+}
+
+void PointCodes::add(OperatingPoint at) {
+  auto k = model_.top_k(at);
+  if (k) {
+    ks_.push_back(*k);
+  } else if (const auto one = canonical(model_, at);
+             std::none_of(by_threshold_.begin(), by_threshold_.end(), [&](auto p) { return same(p, one); })) {
+    by_threshold_.push_back(one);
+  }
+  // Where every latent is kept there is no bound to speak of.
+  const bool relu = std::holds_alternative<models::Relu>(model_.activation());
+  if (at.kind == OperatingPoint::Kind::all || (relu && at.kind != OperatingPoint::Kind::top)) k.reset();
   points_.push_back({.label = at.label(), .k = k, .at = at});
 }
 
-std::size_t PointCodes::code_of(const PlacedPoint& point) const {
-  if (by_threshold() && point.at.kind == OperatingPoint::Kind::trained) return ks_.size();
-  const auto found = std::lower_bound(ks_.begin(), ks_.end(), point.k.value_or(model_.latents()));
-  return static_cast<std::size_t>(found - ks_.begin());
+std::size_t PointCodes::code_of(OperatingPoint at) const {
+  if (const auto k = model_.top_k(at)) {
+    return static_cast<std::size_t>(std::lower_bound(ks_.begin(), ks_.end(), *k) - ks_.begin());
+  }
+  const auto one = canonical(model_, at);
+  const auto found =
+      std::find_if(by_threshold_.begin(), by_threshold_.end(), [&](auto p) { return same(p, one); });
+  return ks_.size() + static_cast<std::size_t>(found - by_threshold_.begin());
 }
 
 void PointCodes::for_each(
     const torch::Tensor& normalised,
     const std::function<void(std::size_t, const torch::Tensor&, const torch::Tensor&)>& visit) const {
   const auto pre = model_.pre_activations(normalised);
-  const auto level = ops::nested_levels(pre, ks_);
-  const auto latents = pre.relu(), zero = torch::zeros({}, pre.options());
-  const auto reconstructions =
+  const auto level = ops::nested_levels(model_.scores(pre), ks_);
+  const auto latents = model_.dense_latents(pre), zero = torch::zeros({}, pre.options());
+  const auto decoded =
       ops::nested_decode(latents, level, model_.decoder, static_cast<std::int64_t>(ks_.size()));
   for (std::size_t i = 0; i < ks_.size(); ++i) {
     const auto index = static_cast<std::int64_t>(i);
     visit(i, ks_[i] >= model_.latents() ? latents : torch::where(level <= index, latents, zero),
-          reconstructions[index] + model_.pre_bias);
+          model_.restore_rows(decoded[index] + model_.pre_bias, normalised));
   }
-  if (by_threshold()) {
-    const auto kept = pre * model_.selection(pre);
-    visit(ks_.size(), kept, torch::addmm(model_.pre_bias, kept, model_.decoder));
+  for (std::size_t i = 0; i < by_threshold_.size(); ++i) {
+    const auto kept = latents * model_.selection(pre, by_threshold_[i]);
+    const auto reconstruction = torch::addmm(model_.pre_bias, kept, model_.decoder);
+    visit(ks_.size() + i, kept, model_.restore_rows(reconstruction, normalised));
   }
 }
 

@@ -23,14 +23,15 @@ struct PlacedPoint {
   std::size_t code = 0;  ///< which of PointCodes
 };
 
-/// The codes of a model at all points: as trained, each level, all, each k. Points of one k share a code.
+/// The codes of a model at all points: as trained, each level, all, each k. Points that keep the same share a
+/// code.
 class PointCodes {
  public:
   PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks);
 
   const std::vector<PlacedPoint>& points() const { return points_; }
   /// How many codes differ.
-  std::size_t count() const { return ks_.size() + (by_threshold() ? 1 : 0); }
+  std::size_t count() const { return ks_.size() + by_threshold_.size(); }
 
   /// Calls `visit(code, latents [rows, latents], reconstruction [rows, dim])` for each code of some rows in
   /// model space, [rows, dim]; one code's latents exist at a time, the reconstructions are in model space.
@@ -41,13 +42,13 @@ class PointCodes {
   torch::Tensor encode(const torch::Tensor& rows, std::size_t code) const;
 
  private:
-  bool by_threshold() const { return std::holds_alternative<models::BatchTopK>(model_.activation()); }
-  void add(models::OperatingPoint at, std::optional<std::int64_t> k);
-  std::size_t code_of(const PlacedPoint& point) const;
+  void add(models::OperatingPoint at);
+  std::size_t code_of(models::OperatingPoint at) const;
 
   models::SparseAutoencoder& model_;
   std::vector<PlacedPoint> points_;
-  std::vector<std::int64_t> ks_;  ///< of the codes, ascending, distinct; a threshold's code comes after them
+  std::vector<std::int64_t> ks_;                      ///< of the first codes, ascending, distinct
+  std::vector<models::OperatingPoint> by_threshold_;  ///< of those that come after them
 };
 
 }  // namespace msae::eval

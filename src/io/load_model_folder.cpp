@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -83,8 +84,14 @@ std::shared_ptr<SparseAutoencoder> empty_model(const ModelConfig& config, c10::S
   const auto elements =
       saturating_product(static_cast<std::uint64_t>(config.dim), static_cast<std::uint64_t>(config.latents));
   require_memory(saturating_product(elements, 3 * c10::elementSize(type)), "the model " + name);
-  auto model = std::make_shared<SparseAutoencoder>(models::SparseAutoencoderOptions{
-      .dim = config.dim, .latents = config.latents, .activation = config.activation});
+  auto model = std::make_shared<SparseAutoencoder>(
+      models::SparseAutoencoderOptions{.dim = config.dim,
+                                       .latents = config.latents,
+                                       .activation = config.activation,
+                                       .tied = config.tied,
+                                       .normalise_rows = config.normalise_rows,
+                                       .soft_cap = config.soft_cap,
+                                       .ranking = config.ranking});
   model->to(type);
   return model;
 }
@@ -121,12 +128,19 @@ Tensor encoded(const Tensor& c, const StoredTensor& encoder) {
   return sum;
 }
 
-void read_threshold(SparseAutoencoder& model, const StoredTensor& stored) {
+void read_threshold(SparseAutoencoder& model, const ModelConfig& config, const StoredTensor& stored) {
   const auto values = stored.all();
-  if (!values.eq(values[0]).all().item<bool>()) {
-    stored.refuse("is not the same for all latents, as that of a batch-topk model is");
+  if (model.log_threshold.defined()) {
+    // A threshold of SAELens may be 0 or less: every positive latent is above it.
+    const double least = std::numeric_limits<float>::min();
+    return stored.assign(model.log_threshold, values.clamp_min(least).log());
   }
-  stored.assign(model.threshold, values[0]);
+  if (!values.eq(values[0]).all().item<bool>()) {
+    stored.refuse("is not the same for all latents, as that of a " + models::kind(config.activation) +
+                  " model is");
+  }
+  const auto several = config.thresholds.size() > 1;
+  stored.assign(model.threshold, several ? torch::tensor(config.thresholds, torch::kFloat64) : values[0]);
 }
 
 // Undoes what save() folded in.
@@ -141,14 +155,14 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   set_statistics(*model, config, (folder / config_name).string());
 
   read_decoder(*model, decoder, config.scale);
-  read_encoder(*model, encoder, config.scale);
+  if (!config.tied) read_encoder(*model, encoder, config.scale);
   const auto centre = input_bias.all();
   input_bias.assign(model->pre_bias, (centre - model->mean.to(torch::kFloat64)) * config.scale);
   auto bias = latent_bias.all();
   if (!config.centred_input) bias += encoded(centre, encoder);
   latent_bias.assign(model->latent_bias, bias);
-  if (std::holds_alternative<models::BatchTopK>(config.activation)) {
-    read_threshold(*model, StoredTensor(file, "threshold", {config.latents}));
+  if (has_threshold(config)) {
+    read_threshold(*model, config, StoredTensor(file, "threshold", {config.latents}));
   }
   return model;
 }

@@ -15,18 +15,18 @@ using nlohmann::ordered_json;
 // Of the key "msae". A reader takes its own and every older one.
 constexpr std::int64_t format_version = 1;
 
-// What SAELens calls the model that computes the same as ours does by default.
-std::string architecture(const models::Activation& activation) {
-  struct Name {
-    const char* operator()(const models::Relu&) const { return "standard"; }
-    const char* operator()(const models::TopK&) const { return "topk"; }
-    const char* operator()(const models::BatchTopK&) const { return "jumprelu"; }
-    const char* operator()(const models::Matryoshka&) const { return "topk"; }
-  };
-  return std::visit(Name{}, activation);
+// What SAELens calls the model that computes the same as ours does by default. It has none for some of our
+// options, and shall refuse such a model rather than compute something else.
+std::string architecture(const ModelConfig& config) {
+  if (config.normalise_rows || config.soft_cap > 0 || config.ranking != models::Ranking::positive) {
+    return "msae";
+  }
+  if (std::holds_alternative<models::Relu>(config.activation)) return "standard";
+  return has_threshold(config) ? "jumprelu" : "topk";
 }
 
-ordered_json activation_json(const models::Activation& activation) {
+ordered_json activation_json(const ModelConfig& config) {
+  const auto& activation = config.activation;
   ordered_json json;
   json["kind"] = models::kind(activation);
   if (const auto* topk = std::get_if<models::TopK>(&activation)) json["k"] = topk->k;
@@ -34,28 +34,63 @@ ordered_json activation_json(const models::Activation& activation) {
   if (const auto* nested = std::get_if<models::Matryoshka>(&activation)) {
     json["levels"] = nested->levels;
     json["weights"] = nested->weights;
+    if (nested->batch) json["thresholds"] = config.thresholds;
+  }
+  if (const auto* jump = std::get_if<models::JumpRelu>(&activation)) {
+    json["threshold"] = jump->threshold;
+    json["bandwidth"] = jump->bandwidth;
+  }
+  if (const auto* nested = std::get_if<models::PrefixMatryoshka>(&activation)) {
+    json["k"] = nested->k;
+    json["sizes"] = nested->sizes;
+    json["weights"] = nested->weights;
   }
   return json;
 }
 
-models::Activation parse_activation(const JsonObject& fields) {
+std::vector<double> parse_weights(const JsonObject& fields) {
+  return fields.has("weights") ? fields.numbers("weights") : std::vector<double>{};
+}
+
+void parse_activation(const JsonObject& fields, ModelConfig& config) {
   const auto kind = fields.text("kind");
-  if (kind == "relu") return models::Relu{};
-  if (kind == "topk") return models::TopK{.k = fields.integer("k")};
-  if (kind == "batch-topk") return models::BatchTopK{.k = fields.integer("k")};
-  if (kind == "matryoshka") {
-    models::Matryoshka nested{.levels = fields.integers("levels")};
-    if (fields.has("weights")) nested.weights = fields.numbers("weights");
-    return nested;
+  if (kind == "relu") {
+    config.activation = models::Relu{};
+  } else if (kind == "topk") {
+    config.activation = models::TopK{.k = fields.integer("k")};
+  } else if (kind == "batch-topk") {
+    config.activation = models::BatchTopK{.k = fields.integer("k")};
+  } else if (kind == "matryoshka") {
+    models::Matryoshka nested{.levels = fields.integers("levels"), .weights = parse_weights(fields)};
+    nested.batch = fields.has("thresholds");
+    if (nested.batch) config.thresholds = fields.numbers("thresholds");
+    if (nested.batch && config.thresholds.size() != nested.levels.size()) {
+      fields.refuse("thresholds", "must have a number for each of the " +
+                                      std::to_string(nested.levels.size()) + " levels, not " +
+                                      std::to_string(config.thresholds.size()));
+    }
+    config.activation = std::move(nested);
+  } else if (kind == "jump-relu") {
+    config.activation =
+        models::JumpRelu{.threshold = fields.number("threshold"), .bandwidth = fields.number("bandwidth")};
+  } else if (kind == "prefix-matryoshka") {
+    config.activation = models::PrefixMatryoshka{
+        .k = fields.integer("k"), .sizes = fields.integers("sizes"), .weights = parse_weights(fields)};
+  } else {
+    fields.refuse("kind", "is none of relu, topk, batch-topk, matryoshka, jump-relu and prefix-matryoshka: " +
+                              as_written(kind));
   }
-  fields.refuse("kind", "is none of relu, topk, batch-topk and matryoshka: " + as_written(kind));
 }
 
 ordered_json own_part(const ModelConfig& config) {
   ordered_json json;
   json["format_version"] = format_version;
   json["version"] = version();
-  json["activation"] = activation_json(config.activation);
+  json["activation"] = activation_json(config);
+  if (config.tied) json["tied"] = true;
+  if (config.normalise_rows) json["normalise_rows"] = true;
+  if (config.soft_cap > 0) json["soft_cap"] = config.soft_cap;
+  if (config.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(config.ranking);
   json["scale"] = config.scale;
   json["mean"] = config.mean;
   return json;
@@ -87,7 +122,12 @@ void parse_own_part(const JsonObject& own, ModelConfig& config) {
                                      " at most: update msae to read the model");
   }
   if (version < 1) own.refuse("format_version", "must be at least 1, not " + std::to_string(version));
-  config.activation = parse_activation(own.object("activation"));
+  parse_activation(own.object("activation"), config);
+  config.tied = own.flag_or("tied", false);
+  config.normalise_rows = own.flag_or("normalise_rows", false);
+  if (own.has("soft_cap")) config.soft_cap = own.number("soft_cap");
+  if (config.soft_cap < 0) own.refuse("soft_cap", "must be positive, not " + as_written(config.soft_cap));
+  config.ranking = models::ranking_named(own.text_or("ranking", "positive"));
   config.mean = own.numbers("mean");
   if (config.mean.size() != static_cast<std::size_t>(config.dim)) {
     own.refuse("mean", "has " + std::to_string(config.mean.size()) + " numbers, but d_in is " +
@@ -100,8 +140,9 @@ void parse_own_part(const JsonObject& own, ModelConfig& config) {
 models::Activation parse_foreign_activation(const JsonObject& fields, const std::string& name) {
   if (name == "standard") return models::Relu{};
   if (name == "topk") return models::TopK{.k = fields.integer("k")};
-  fields.refuse("architecture",
-                "is " + as_written(name) + ": of SAELens' own models only standard and topk can be read");
+  if (name == "jumprelu") return models::JumpRelu{};
+  fields.refuse("architecture", "is " + as_written(name) +
+                                    ": of SAELens' own models only standard, topk and jumprelu can be read");
 }
 
 // What changes the result and we do not do.
@@ -123,9 +164,15 @@ std::int64_t parse_size(const JsonObject& fields, const char* key) {
 
 }  // namespace
 
+bool has_threshold(const ModelConfig& config) {
+  return models::chooses_over_batch(config.activation) ||
+         std::holds_alternative<models::JumpRelu>(config.activation);
+}
+
 std::string config_text(const ModelConfig& config) {
   ordered_json json;
-  json["architecture"] = architecture(config.activation);
+  const auto name = architecture(config);
+  json["architecture"] = name;
   json["d_in"] = config.dim;
   json["d_sae"] = config.latents;
   json["dtype"] = config.float64 ? "float64" : "float32";
@@ -133,10 +180,9 @@ std::string config_text(const ModelConfig& config) {
   json["apply_b_dec_to_input"] = config.centred_input;
   json["normalize_activations"] = "none";
   json["reshape_activations"] = "none";
-  const auto* topk = std::get_if<models::TopK>(&config.activation);
-  const auto* nested = std::get_if<models::Matryoshka>(&config.activation);
-  if (topk || nested) {
-    json["k"] = topk ? topk->k : nested->levels.front();
+  if (name == "topk") {
+    const auto* topk = std::get_if<models::TopK>(&config.activation);
+    json["k"] = topk ? topk->k : std::get<models::Matryoshka>(config.activation).levels.front();
     json["rescale_acts_by_decoder_norm"] = false;
   }
   json["metadata"]["saved_by"] = "msae " + version();
@@ -156,8 +202,12 @@ ModelConfig parse_config(std::string_view text, const std::string& file) {
   config.centred_input = fields.flag_or("apply_b_dec_to_input", true);
   check_processing(fields);
   if (fields.has("msae")) {
-    parse_own_part(fields.object("msae"), config);
-    if (name != architecture(config.activation)) {
+    try {
+      parse_own_part(fields.object("msae"), config);
+    } catch (const std::invalid_argument& impossible) {
+      throw IoError(file + ": msae." + impossible.what());
+    }
+    if (name != architecture(config)) {
       fields.refuse("architecture", "is " + as_written(name) + ", which does not fit msae.activation.kind " +
                                         models::kind(config.activation));
     }

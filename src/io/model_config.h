@@ -15,13 +15,21 @@ struct ModelConfig {
   std::int64_t dim = 0;
   std::int64_t latents = 0;
   models::Activation activation;
-  std::vector<double> mean;  ///< [dim], of the training data; empty: zeros
-  double scale = 1;          ///< of the training data
+  bool tied = false;  ///< these four as in models::SparseAutoencoderOptions
+  bool normalise_rows = false;
+  double soft_cap = 0;
+  models::Ranking ranking = models::Ranking::positive;
+  std::vector<double> thresholds;  ///< of the levels of a matryoshka over batches
+  std::vector<double> mean;        ///< [dim], of the training data; empty: zeros
+  double scale = 1;                ///< of the training data
   bool float64 = false;  ///< weights in double precision; written for SAELens, ours is the tensors' own dtype
   /// SAELens' apply_b_dec_to_input: the decoder's bias is subtracted before encoding. Always so in folders of
   /// ours.
   bool centred_input = true;
 };
+
+/// Whether the weights hold the tensor "threshold" [latents].
+bool has_threshold(const ModelConfig& config);
 
 /// One line a key, long lists on one line; numbers come back exactly.
 std::string config_text(const ModelConfig& config);

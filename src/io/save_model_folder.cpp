@@ -32,19 +32,31 @@ void make_folder(const fs::path& folder) {
   throw IoError(folder.string() + ": the folder cannot be made: " + reason);
 }
 
+std::vector<double> numbers_of(const Tensor& tensor) {
+  const auto values = to_float64(tensor).contiguous();
+  const auto* numbers = values.const_data_ptr<double>();
+  return {numbers, numbers + values.numel()};
+}
+
 ModelConfig config_of(const SparseAutoencoder& model) {
-  const auto mean = to_float64(model.mean).contiguous();
-  const auto* numbers = mean.data_ptr<double>();
-  return {.dim = model.dim(),
-          .latents = model.latents(),
-          .activation = model.activation(),
-          .mean = {numbers, numbers + mean.numel()},
+  const auto& o = model.options();
+  return {.dim = o.dim,
+          .latents = o.latents,
+          .activation = o.activation,
+          .tied = o.tied,
+          .normalise_rows = o.normalise_rows,
+          .soft_cap = o.soft_cap,
+          .ranking = o.ranking,
+          .thresholds = numbers_of(model.threshold),
+          .mean = numbers_of(model.mean),
           .scale = model.scale.item<double>(),
           .float64 = model.decoder.scalar_type() == torch::kFloat64};
 }
 
-bool has_threshold(const ModelConfig& config) {
-  return std::holds_alternative<models::BatchTopK>(config.activation);
+// [latents]; of a matryoshka over batches that of its first level.
+Tensor thresholds_of(const SparseAutoencoder& model) {
+  if (model.log_threshold.defined()) return to_float64(model.log_threshold).exp();
+  return to_float64(model.threshold[0]).expand({model.latents()});
 }
 
 std::vector<SafetensorsWriter::Declaration> declarations(const ModelConfig& config) {
@@ -76,7 +88,7 @@ void write_weights(const SparseAutoencoder& model, const ModelConfig& config, fi
   });
   write("b_dec", to_float64(model.mean) + to_float64(model.pre_bias) / config.scale);
   write("b_enc", to_float64(model.latent_bias));
-  if (has_threshold(config)) write("threshold", to_float64(model.threshold).expand({config.latents}));
+  if (has_threshold(config)) write("threshold", thresholds_of(model));
   writer.finish();
 }
 

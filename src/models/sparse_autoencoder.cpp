@@ -7,7 +7,6 @@
 #include <stdexcept>
 
 #include "msae/core/memory.h"
-#include "msae/ops/nested_decode.h"
 #include "msae/ops/selection.h"
 
 namespace msae::models {
@@ -20,6 +19,17 @@ torch::Tensor initial_dictionary(const SparseAutoencoderOptions& options) {
   auto rows =
       torch::empty({options.latents, options.dim}, torch::kFloat32).uniform_(-bound, bound, generator);
   return rows / rows.norm(2, 1, /*keepdim=*/true);
+}
+
+// Added to a row's deviation before it is divided by, as published.
+constexpr double row_epsilon = 1e-5;
+
+struct RowMoments {
+  torch::Tensor mean, deviation;  // [rows, 1]
+};
+
+RowMoments row_moments(const torch::Tensor& rows) {
+  return {rows.mean(1, /*keepdim=*/true), rows.std(1, /*unbiased=*/true, /*keepdim=*/true)};
 }
 
 void check_norm(double norm, const char* field) {
@@ -49,6 +59,16 @@ void SparseAutoencoderOptions::validate() const {
   check_norm(decoder_norm, "decoder_norm");
   check_norm(encoder_norm, "encoder_norm");
   models::validate(activation, latents);
+  if (!(soft_cap >= 0) || !std::isfinite(soft_cap)) {
+    throw std::invalid_argument("soft_cap: must be positive and finite (0: none), not " +
+                                std::to_string(soft_cap));
+  }
+  if (std::holds_alternative<JumpRelu>(activation) && ranking != Ranking::positive) {
+    throw std::invalid_argument("ranking: a jump-relu model has positive latents alone");
+  }
+  if (normalise_rows && dim < 2) {
+    throw std::invalid_argument("normalise_rows: rows of one coordinate have no deviation");
+  }
   // Encoder and decoder; training takes four times as much.
   const auto elements =
       saturating_product(static_cast<std::uint64_t>(dim), static_cast<std::uint64_t>(latents));
@@ -61,18 +81,19 @@ SparseAutoencoder::SparseAutoencoder(SparseAutoencoderOptions options)
     : torch::nn::Module("SparseAutoencoder"), options_(std::move(options)) {
   options_.validate();
   const auto directions = initial_dictionary(options_);
-  encoder = register_parameter("encoder", directions * options_.encoder_norm);
+  if (!options_.tied) encoder = register_parameter("encoder", directions * options_.encoder_norm);
   decoder = register_parameter("decoder", directions * options_.decoder_norm);
+  if (options_.tied) encoder = decoder;
   latent_bias = register_parameter("latent_bias", torch::zeros({options_.latents}));
   pre_bias = register_parameter("pre_bias", torch::zeros({options_.dim}));
+  if (const auto* jump = std::get_if<JumpRelu>(&options_.activation)) {
+    log_threshold =
+        register_parameter("log_threshold", torch::full({options_.latents}, std::log(jump->threshold)));
+  }
   mean = register_buffer("mean", torch::zeros({options_.dim}));
   scale = register_buffer("scale", torch::ones({}));
-  threshold = register_buffer("threshold", torch::zeros({}));
-}
-
-std::int64_t SparseAutoencoder::level_count() const {
   const auto* nested = std::get_if<Matryoshka>(&options_.activation);
-  return nested ? static_cast<std::int64_t>(nested->levels.size()) : 1;
+  threshold = register_buffer("threshold", torch::zeros({nested && nested->batch ? level_count() : 1}));
 }
 
 void SparseAutoencoder::set_statistics(const torch::Tensor& new_mean, double new_scale) {
@@ -95,55 +116,106 @@ torch::Tensor SparseAutoencoder::denormalise(const torch::Tensor& normalised) co
 }
 
 torch::Tensor SparseAutoencoder::pre_activations(const torch::Tensor& normalised) const {
+  auto rows = normalised;
+  if (options_.normalise_rows) {
+    const auto moments = row_moments(normalised);
+    rows = (normalised - moments.mean) / (moments.deviation + row_epsilon);
+  }
   // The bias is folded: u V^T + (b - V b_pre) spares a centred copy of u.
-  return torch::addmm(latent_bias - encoder.mv(pre_bias), normalised, encoder.t());
+  return torch::addmm(latent_bias - encoder.mv(pre_bias), rows, encoder.t());
 }
 
-torch::Tensor SparseAutoencoder::selection(const torch::Tensor& pre, OperatingPoint point) const {
+torch::Tensor SparseAutoencoder::restore_rows(const torch::Tensor& decoded,
+                                              const torch::Tensor& normalised) const {
+  if (!options_.normalise_rows) return decoded;
+  const auto moments = row_moments(normalised);
+  return decoded * moments.deviation + moments.mean;
+}
+
+torch::Tensor SparseAutoencoder::dense_latents(const torch::Tensor& pre) const {
+  const auto passed = options_.ranking == Ranking::positive ? pre.relu() : pre;
+  return options_.soft_cap > 0 ? (passed / options_.soft_cap).tanh() * options_.soft_cap : passed;
+}
+
+torch::Tensor SparseAutoencoder::scores(const torch::Tensor& pre) const {
+  return options_.ranking == Ranking::magnitude ? pre.abs() : pre;
+}
+
+torch::Tensor SparseAutoencoder::passing(const torch::Tensor& pre) const {
+  return options_.ranking == Ranking::positive ? pre > 0 : pre != 0;
+}
+
+std::optional<std::int64_t> SparseAutoencoder::top_k(OperatingPoint point) const {
   using Kind = OperatingPoint::Kind;
-  const auto top = [&](std::int64_t k) {
-    return k >= latents() ? pre > 0 : ops::nested_levels(pre, {k}).eq(0).logical_and_(pre > 0);
-  };
-  if (point.kind == Kind::all) return pre > 0;
+  if (point.kind == Kind::all) return latents();
   if (point.kind == Kind::top) {
     TORCH_CHECK(point.value >= 0 && point.value <= latents(), "k: must be from 0 to ", latents(), ", got ",
                 point.value);
-    return top(point.value);
+    return point.value;
   }
-  if (const auto* nested = std::get_if<Matryoshka>(&options_.activation)) {
-    const auto level = point.kind == Kind::level ? point.value : 0;
-    TORCH_CHECK(level >= 0 && level < level_count(), "level: must be from 0 to ", level_count() - 1, ", got ",
+  const auto level = point.kind == Kind::level ? point.value : 0;
+  if (level_count() == 1) {
+    TORCH_CHECK(level == 0, "level: a ", models::kind(options_.activation), " model has one level, 0, got ",
                 level);
-    return top(nested->levels[static_cast<std::size_t>(level)]);
   }
-  TORCH_CHECK(point.kind == Kind::trained || point.value == 0, "level: a ", kind(options_.activation),
-              " model has one level, 0, got ", point.value);
-  if (const auto* topk = std::get_if<TopK>(&options_.activation)) return top(topk->k);
-  if (std::holds_alternative<BatchTopK>(options_.activation)) return pre > threshold.clamp_min(0);
-  return pre > 0;
+  TORCH_CHECK(level >= 0 && level < level_count(), "level: must be from 0 to ", level_count() - 1, ", got ",
+              level);
+  if (const auto* topk = std::get_if<TopK>(&options_.activation)) return topk->k;
+  if (std::holds_alternative<Relu>(options_.activation)) return latents();
+  const auto* nested = std::get_if<Matryoshka>(&options_.activation);
+  if (nested && !nested->batch) return nested->levels[static_cast<std::size_t>(level)];
+  return std::nullopt;
+}
+
+torch::Tensor SparseAutoencoder::selection(const torch::Tensor& pre, OperatingPoint point) const {
+  const auto k = top_k(point);
+  const auto passed = passing(pre);
+  if (k) return *k >= latents() ? passed : ops::nested_levels(scores(pre), {*k}).eq(0).logical_and_(passed);
+  const auto level = point.kind == OperatingPoint::Kind::level ? point.value : 0;
+  if (log_threshold.defined()) return pre > log_threshold.exp();
+  if (const auto* nested = std::get_if<PrefixMatryoshka>(&options_.activation)) {
+    auto kept = (scores(pre) > threshold[0]).logical_and_(passed);
+    if (point.kind == OperatingPoint::Kind::level) {
+      kept.slice(1, nested->sizes[static_cast<std::size_t>(level)]).fill_(false);
+    }
+    return kept;
+  }
+  return (scores(pre) > threshold[level]).logical_and_(passed);
 }
 
 torch::Tensor SparseAutoencoder::encode(const torch::Tensor& embeddings, OperatingPoint point) {
   const auto pre = pre_activations(normalise(embeddings));
-  return pre * selection(pre, point);
+  return dense_latents(pre) * selection(pre, point);
+}
+
+torch::Tensor SparseAutoencoder::decoded(const torch::Tensor& codes) const {
+  TORCH_CHECK(codes.dim() == 2 && codes.size(1) == latents(), "latents: expected [rows, ", latents(),
+              "], got ", codes.sizes());
+  return torch::addmm(pre_bias, codes, decoder);
 }
 
 torch::Tensor SparseAutoencoder::decode(const torch::Tensor& codes) {
-  TORCH_CHECK(codes.dim() == 2 && codes.size(1) == latents(), "latents: expected [rows, ", latents(),
-              "], got ", codes.sizes());
-  return denormalise(torch::addmm(pre_bias, codes, decoder));
+  return denormalise(decoded(codes));
+}
+
+torch::Tensor SparseAutoencoder::decode(const torch::Tensor& codes, const torch::Tensor& embeddings) {
+  return denormalise(restore_rows(decoded(codes), normalise(embeddings)));
 }
 
 torch::Tensor SparseAutoencoder::forward(const torch::Tensor& embeddings) {
-  return decode(encode(embeddings));
+  return decode(encode(embeddings), embeddings);
 }
 
 torch::Tensor SparseAutoencoder::levels(const torch::Tensor& embeddings) {
-  const auto* nested = std::get_if<Matryoshka>(&options_.activation);
-  if (!nested) return forward(embeddings).unsqueeze(0);
-  const auto pre = pre_activations(normalise(embeddings));
-  const auto level = ops::nested_levels(pre, nested->levels);
-  return denormalise(ops::nested_decode(pre.relu(), level, decoder, level_count()) + pre_bias);
+  const auto normalised = normalise(embeddings);
+  const auto pre = pre_activations(normalised);
+  const auto dense = dense_latents(pre);
+  std::vector<torch::Tensor> all;
+  for (std::int64_t level = 0; level < level_count(); ++level) {
+    const auto kept = dense * selection(pre, OperatingPoint::level(level));
+    all.push_back(denormalise(restore_rows(decoded(kept), normalised)));
+  }
+  return torch::stack(all);
 }
 
 }  // namespace msae::models

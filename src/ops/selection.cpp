@@ -11,6 +11,14 @@ void check_pre(const torch::Tensor& pre) {
               pre.scalar_type());
 }
 
+void check_levels(const std::vector<std::int64_t>& levels) {
+  TORCH_CHECK(levels.size() < 256, "levels: at most 255, got ", levels.size());
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    TORCH_CHECK(levels[i] >= (i == 0 ? 0 : levels[i - 1] + 1), "levels: must ascend from 0 or more, got ",
+                levels);
+  }
+}
+
 // The indices [rows, deepest level] of each row's largest latents, in rank order as far as the levels can
 // tell. A partial selection is twice as fast as a sort but settles ties anyhow, which shows only where a tie
 // crosses a level's boundary.
@@ -39,11 +47,7 @@ torch::Tensor ranked(const torch::Tensor& pre, const std::vector<std::int64_t>& 
 
 torch::Tensor nested_levels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels) {
   check_pre(pre);
-  TORCH_CHECK(levels.size() < 256, "levels: at most 255, got ", levels.size());
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    TORCH_CHECK(levels[i] >= (i == 0 ? 0 : levels[i - 1] + 1), "levels: must ascend from 0 or more, got ",
-                levels);
-  }
+  check_levels(levels);
   const torch::NoGradGuard no_grad;
   const auto latents = pre.size(1);
   // Levels that keep every latent need no ranking; the others need it down to the widest of them.
@@ -69,6 +73,16 @@ torch::Tensor batch_topk_mask(const torch::Tensor& pre, std::int64_t k) {
   // Of those equal to the smallest value kept, the first by index fill what room there is.
   const auto room = kept - above.sum();
   return above.logical_or(equal.logical_and(equal.cumsum(0, torch::kInt32) <= room)).reshape(pre.sizes());
+}
+
+torch::Tensor batch_nested_levels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels) {
+  check_pre(pre);
+  check_levels(levels);
+  auto level = torch::zeros(pre.sizes(), pre.options().dtype(torch::kUInt8).requires_grad(false));
+  for (const auto k : levels) {
+    if (k < pre.size(1)) level += batch_topk_mask(pre, k).logical_not_();
+  }
+  return level;
 }
 
 }  // namespace msae::ops

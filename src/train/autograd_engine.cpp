@@ -5,14 +5,17 @@
 
 #include "msae/core/error.h"
 #include "msae/train/engine.h"
+#include "train/resampling.h"
 #include "train/saved_tensor.h"
 #include "train/step_loss.h"
 
 namespace msae::train {
 namespace {
 
-// How fast the batch-topk threshold follows the batches, once it has seen enough of them for a plain mean.
-constexpr double threshold_rate = 0.01;
+// The threshold of models that choose over batches is a mean of all batches' own, in which late ones count
+// more, as weights still change: about the last ninth decides (polynomial-decay averaging, Shamir and Zhang,
+// ICML 2013, with this exponent).
+constexpr double threshold_exponent = 8;
 
 double epsilon_of(const torch::Tensor& t) {
   return t.scalar_type() == torch::kFloat64 ? std::numeric_limits<double>::epsilon()
@@ -31,22 +34,23 @@ class AutogradEngine final : public Engine {
   void step(const torch::Tensor& batch, double learning_rate) override {
     optimizer_.zero_grad();
     const auto input = model_.normalise(batch);
-    const auto result = step_loss(model_, input, options_);
+    const auto result = step_loss(model_, input, options_, options_.auxk > 0 ? dead() : torch::Tensor());
     result.loss.backward();
     {
       const torch::NoGradGuard no_grad;
-      if (options_.rescale_before_step) rescale_rows_and_encoder();
-      project_decoder_gradient();
+      if (options_.unit_norm == UnitNorm::before_step) rescale_rows_and_encoder();
+      if (options_.unit_norm != UnitNorm::never) project_decoder_gradient();
       if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(parameters(), options_.clip);
     }
     static_cast<torch::optim::AdamWOptions&>(optimizer_.param_groups()[0].options()).lr(learning_rate);
     optimizer_.step();
     const torch::NoGradGuard no_grad;
-    if (!options_.rescale_before_step) {
+    if (options_.unit_norm == UnitNorm::after_step) {
       model_.decoder.div_(model_.decoder.norm(2, 1, true).clamp_min_(epsilon_of(model_.decoder)));
     }
     follow_threshold(result.smallest_kept);
     count(result, input);
+    if (options_.resample_every > 0 && steps_ % options_.resample_every == 0) revive(result, input);
   }
 
   StepMetrics take_metrics() override {
@@ -58,7 +62,7 @@ class AutogradEngine final : public Engine {
     metrics.loss = s[loss_sum] / s[row_sum];
     metrics.fvu = s[deviation_sum] > 0 ? s[residual_sum] / s[deviation_sum] : 0;
     metrics.active = s[active_sum] / s[row_sum];
-    metrics.dead = (rows_seen_ - last_active_ > options_.dead_after).sum().item<std::int64_t>();
+    metrics.dead = dead().sum().item<std::int64_t>();
     return metrics;
   }
 
@@ -115,6 +119,7 @@ class AutogradEngine final : public Engine {
     model_.decoder.div_(norms);
     model_.encoder.mul_(norms);
     model_.latent_bias.mul_(norms.squeeze(1));
+    if (model_.log_threshold.defined()) model_.log_threshold.add_(norms.squeeze(1).log());
   }
 
   // Takes out of each decoder row's gradient what would only change the row's length.
@@ -122,7 +127,7 @@ class AutogradEngine final : public Engine {
     auto gradient = model_.decoder.grad();
     if (!gradient.defined()) return;
     const auto rows =
-        options_.rescale_before_step
+        options_.unit_norm == UnitNorm::before_step
             ? model_.decoder
             : model_.decoder / model_.decoder.norm(2, 1, true).clamp_min(epsilon_of(model_.decoder));
     gradient.sub_((gradient * rows).sum(1, true) * rows);
@@ -130,10 +135,29 @@ class AutogradEngine final : public Engine {
 
   void follow_threshold(const torch::Tensor& smallest_kept) {
     if (!smallest_kept.defined()) return;
-    const double rate = std::max(threshold_rate, 1.0 / static_cast<double>(steps_ + 1));
-    // A batch without a positive latent says nothing.
+    const double rate = (1 + threshold_exponent) / (static_cast<double>(steps_ + 1) + threshold_exponent);
+    // A batch without a latent says nothing.
     const auto target = torch::where(smallest_kept.isinf(), model_.threshold, smallest_kept);
     model_.threshold.add_(rate * (target - model_.threshold));
+  }
+
+  // [latents] bool
+  torch::Tensor dead() const { return rows_seen_ - last_active_ > options_.dead_after; }
+
+  // Gives dead latents a fresh start, without the moments of their past.
+  void revive(const StepLoss& result, const torch::Tensor& input) {
+    const auto which = dead();
+    const auto seed = options_.seed + static_cast<std::uint64_t>(steps_);
+    if (!resample(model_, input, result.residual, which, seed)) return;
+    last_active_.masked_fill_(which, rows_seen_);
+    for (const auto& parameter : model_.parameters()) {
+      if (parameter.size(0) != model_.latents() || parameter.is_same(model_.pre_bias)) continue;
+      auto& moments = static_cast<torch::optim::AdamWParamState&>(
+          *optimizer_.state().at(parameter.unsafeGetTensorImpl()));
+      const auto rows = which.nonzero().flatten();
+      moments.exp_avg().index_fill_(0, rows, 0);
+      moments.exp_avg_sq().index_fill_(0, rows, 0);
+    }
   }
 
   void count(const StepLoss& result, const torch::Tensor& input) {
@@ -160,13 +184,26 @@ class AutogradEngine final : public Engine {
   std::int64_t steps_ = 0;
 };
 
+// Options that have no say in a model of that kind.
+void check(const models::SparseAutoencoder& model, const TrainOptions& options) {
+  if (options.l1 > 0 && std::holds_alternative<models::Matryoshka>(model.activation())) {
+    throw std::invalid_argument("l1: a matryoshka model has no L1 loss; its sparsity comes from its levels");
+  }
+  if (options.l0 > 0 && !std::holds_alternative<models::JumpRelu>(model.activation())) {
+    throw std::invalid_argument("l0: is for jump-relu, not for " + models::kind(model.activation()));
+  }
+  if (options.unit_norm == UnitNorm::before_step && model.options().tied) {
+    throw std::invalid_argument(
+        "unit_norm: the published order rescales the encoder against the decoder, but " +
+        std::string("in a tied model they are one; choose after_step or never"));
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
   options.validate();
-  if (options.l1 > 0 && std::holds_alternative<models::Matryoshka>(model.activation())) {
-    throw std::invalid_argument("l1: a matryoshka model has no L1 loss; its sparsity comes from its levels");
-  }
+  check(model, options);
   return std::make_unique<AutogradEngine>(model, options);
 }
 

@@ -42,7 +42,13 @@ void add_activation(Words& words, const models::Activation& activation) {
   if (const auto* topk = std::get_if<models::TopK>(&activation)) words.add("k", topk->k);
   if (const auto* batch = std::get_if<models::BatchTopK>(&activation)) words.add("k", batch->k);
   if (const auto* nested = std::get_if<models::Matryoshka>(&activation)) {
-    words.add("levels", nested->levels).add("weights", nested->weights);
+    words.add("levels", nested->levels).add("weights", nested->weights).add("over batches", nested->batch);
+  }
+  if (const auto* jump = std::get_if<models::JumpRelu>(&activation)) {
+    words.add("threshold", jump->threshold).add("bandwidth", jump->bandwidth);
+  }
+  if (const auto* nested = std::get_if<models::PrefixMatryoshka>(&activation)) {
+    words.add("k", nested->k).add("sizes", nested->sizes).add("weights", nested->weights);
   }
 }
 
@@ -82,6 +88,8 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   add_activation(words, m.activation);
   words.add("dim", m.dim).add("latents", m.latents).add("initial seed", m.seed);
   words.add("decoder norm", m.decoder_norm).add("encoder norm", m.encoder_norm);
+  words.add("tied", m.tied).add("normalise rows", m.normalise_rows).add("soft cap", m.soft_cap);
+  words.add("ranking", static_cast<int>(m.ranking));
   if (!data.treatment().empty()) words.add("view of the data", data.treatment());
   words.add("rows", data.rows())
       .add("data", digest(data))
@@ -91,11 +99,16 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   words.add("lr", o.learning_rate).add("schedule", static_cast<int>(o.schedule)).add("warmup", o.warmup);
   words.add("decay", o.decay).add("schedule by epoch", o.schedule_by_epoch);
   words.add("loss", static_cast<int>(o.loss)).add("l1", o.l1).add("weigh short batch", o.weigh_short_batch);
+  words.add("l1 by norm", o.l1_by_norm)
+      .add("l0", o.l0)
+      .add("auxk", o.auxk)
+      .add("auxk latents", o.auxk_latents);
+  words.add("resample every", o.resample_every).add("median bias", o.median_bias);
   words.add("beta1", o.beta1)
       .add("beta2", o.beta2)
       .add("epsilon", o.epsilon)
       .add("weight decay", o.weight_decay);
-  words.add("clip", o.clip).add("rescale before step", o.rescale_before_step);
+  words.add("clip", o.clip).add("unit norm", static_cast<int>(o.unit_norm));
   words.add("published order", o.published_order).add("scaling", static_cast<int>(o.scaling));
   words.add("dead after", o.dead_after);
   return words.text();

@@ -47,6 +47,10 @@ void TrainOptions::validate() const {
   require(share(warmup), "warmup", warmup, "from 0 to 1");
   require(share(decay), "decay", decay, "from 0 to 1");
   require(l1 >= 0 && finite(l1), "l1", l1, "finite in float32 and not negative");
+  require(l0 >= 0 && finite(l0), "l0", l0, "finite in float32 and not negative");
+  require(auxk >= 0 && finite(auxk), "auxk", auxk, "finite in float32 and not negative");
+  require(auxk_latents >= 0, "auxk_latents", auxk_latents, "at least 1 (0: half the dimension)");
+  require(resample_every >= 0, "resample_every", resample_every, "at least 1 (0: never)");
   require(beta1 >= 0 && beta1 < 1, "beta1", beta1, "from 0 to below 1");
   require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "from 0 to below 1");
   require(epsilon > 0 && finite(epsilon), "epsilon", epsilon, "positive and finite in float32");
@@ -72,7 +76,7 @@ TrainOptions TrainOptions::published(const models::Activation& activation) {
   options.warmup = 0;
   options.schedule_by_epoch = true;
   options.weigh_short_batch = false;
-  options.rescale_before_step = true;
+  options.unit_norm = UnitNorm::before_step;
   options.scaling = Scaling::published;
   options.published_order = true;
   return options;

@@ -4,7 +4,6 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <vector>
 
 #include "msae/models/sparse_autoencoder.h"
 #include "msae/train/options.h"
@@ -12,24 +11,18 @@
 namespace msae::train {
 
 struct StepLoss {
-  torch::Tensor loss;  ///< scalar, differentiable
+  torch::Tensor loss;            ///< scalar, differentiable
+  torch::Tensor reconstruction;  ///< [rows, dim] in model space, as trained, detached
   torch::Tensor
-      reconstruction;    ///< [rows, dim] in model space, as trained (matryoshka: the first level), detached
-  torch::Tensor active;  ///< scalar, latents > 0 as trained, all rows together
+      residual;          ///< [rows, dim] in model space, input - reconstruction at the widest level, detached
+  torch::Tensor active;  ///< scalar, latents that are not zero as trained, all rows together
   torch::Tensor fired;   ///< [latents] bool, active in some row at the widest level
-  torch::Tensor smallest_kept;  ///< scalar, batch-topk: the smallest latent kept; undefined for other kinds
+  torch::Tensor smallest_kept;  ///< as Choice::smallest_kept
 };
 
 /// \param normalised [rows, dim] in model space
+/// \param dead       [latents] bool, those that TrainOptions::auxk is for; undefined: none
 StepLoss step_loss(models::SparseAutoencoder& model, const torch::Tensor& normalised,
-                   const TrainOptions& options);
-
-/// Levels that keep every positive latent of a batch reconstruct alike: they become one, with their weights
-/// added.
-struct EffectiveLevels {
-  std::vector<std::int64_t> levels;
-  std::vector<double> weights;  ///< sum to 1
-};
-EffectiveLevels collapse(const models::Matryoshka& nested, std::int64_t most_positives, std::int64_t latents);
+                   const TrainOptions& options, const torch::Tensor& dead = {});
 
 }  // namespace msae::train

@@ -10,6 +10,7 @@
 #include "msae/core/log.h"
 #include "msae/core/memory.h"
 #include "msae/data/batch_loader.h"
+#include "msae/data/geometric_median.h"
 #include "msae/data/statistics.h"
 #include "train/fingerprint.h"
 #include "train/row_order.h"
@@ -50,6 +51,16 @@ void copy_named(const torch::OrderedDict<std::string, torch::Tensor>& from, Tens
   for (const auto& item : from) to["model." + item.key()] = item.value().detach();
 }
 
+// As close to it, in model space, as the published implementation.
+void start_at_median(models::SparseAutoencoder& model, data::EmbeddingSource& rows,
+                     const std::function<void(double)>& progress) {
+  const data::GeometricMedianOptions published;
+  const auto scale = model.scale.item<double>();
+  const auto median = data::geometric_median(rows, {.tolerance = published.tolerance / scale}, progress);
+  const torch::NoGradGuard no_grad;
+  model.pre_bias.copy_((torch::tensor(median, torch::kFloat64) - model.mean.cpu()) * scale);
+}
+
 // Thrown out of the pass over the data that comes before the first step.
 struct Stopped {};
 
@@ -69,6 +80,7 @@ class Fit {
     require_memory_to_train(model, options_);
     if (!RunFolder::has_state(run)) {
       set_statistics(model, data::statistics(rows, reading), options_.scaling, rows.name());
+      if (options_.median_bias) start_at_median(model, rows, reading);
     }
     if (!run.folder.empty()) folder_.emplace(run);
     engine_ = make_autograd_engine(model, options_);

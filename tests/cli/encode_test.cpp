@@ -105,7 +105,7 @@ TEST(Encode, RefusesBeforeItWorks) {
   EXPECT_THAT(here.run(encode("none/l.h5")), FailsSaying({"none/l.h5: cannot be written"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--level", "9"})), FailsSaying({"--level: must be from 1 to "}));
   EXPECT_THAT(here.run({"encode", "plain", "--data", "data.h5:/embeddings", "--out", "l.h5", "--level", "1"}),
-              FailsSaying({"--level: is for matryoshka, and plain is a relu model"}));
+              FailsSaying({"--level: is for models of several levels, and plain is a relu model"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--k", "65"})),
               FailsSaying({"--k: must be from 1 to the number of latents, 64"}));
   EXPECT_THAT(here.run(encode("l.h5", {"--k", "5", "--all"})), IsWrongUsage("--k"));

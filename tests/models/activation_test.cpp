@@ -32,8 +32,8 @@ TEST(DefaultLevels, StartAtEightAndStopDoublingAt512) {
 
 TEST(ReverseWeights, WeighTheSparsestLevelMost) {
   EXPECT_THAT(reverse_weights(4), ElementsAre(4, 3, 2, 1));
-  EXPECT_THAT(level_weights({.levels = {2, 4, 8}}), ElementsAre(1, 1, 1));
-  EXPECT_THAT(level_weights({.levels = {2, 4}, .weights = {3, 0}}), ElementsAre(3, 0));
+  EXPECT_THAT(level_weights(Matryoshka{.levels = {2, 4, 8}}), ElementsAre(1, 1, 1));
+  EXPECT_THAT(level_weights(Matryoshka{.levels = {2, 4}, .weights = {3, 0}}), ElementsAre(3, 0));
 }
 
 TEST(Activation, HasTheNameUsersType) {

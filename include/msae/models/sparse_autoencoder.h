@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "msae/core/export.h"
@@ -25,6 +26,15 @@ struct MSAE_EXPORT SparseAutoencoderOptions {
   /// Initial norm of encoder rows, parallel to the decoder's. Small, so that the first reconstructions, the
   /// sum of hundreds of latents in the widest level, do not overshoot.
   double encoder_norm = 0.1;
+  /// One matrix for both: the encoder is the decoder, of norm decoder_norm at the start.
+  bool tied = false;
+  /// Every row is brought to mean 0 and deviation 1 across its coordinates before it is encoded, and back
+  /// after it is decoded (the published "normalize").
+  bool normalise_rows = false;
+  /// Latents z become c tanh(z / c), which no value exceeds in size; 0: they do not.
+  double soft_cap = 0;
+  Ranking ranking =
+      Ranking::positive;  ///< which pre-activations become latents; jump-relu knows positive alone
 
   /// Checks every field.
   /// \throws std::invalid_argument naming the field and the value
@@ -36,21 +46,22 @@ struct MSAE_EXPORT SparseAutoencoderOptions {
 struct MSAE_EXPORT OperatingPoint {
   /// What decides how many latents are kept.
   enum class Kind {
-    trained,  ///< relu: all positives; topk: its k; batch-topk: its threshold; matryoshka: its first level
-    level,    ///< one matryoshka level, counted from 0; other kinds have level 0 alone, which is as trained
-    all,      ///< every positive latent
-    top       ///< the k largest positive latents, whatever the model was trained for
+    trained,  ///< relu: all; topk: its k; batch-topk, jump-relu and prefix-matryoshka: above their
+              ///< thresholds; matryoshka: its first level
+    level,    ///< one matryoshka level or prefix, from 0; other kinds have level 0 alone, which is as trained
+    all,      ///< every latent that Ranking lets pass: the positive ones, unless told otherwise
+    top       ///< the first k of these by Ranking, whatever the model was trained for
   };
   Kind kind = Kind::trained;  ///< which of them
   std::int64_t value = 0;     ///< level index or k
 
   /// As the model was trained.
   static OperatingPoint trained() { return {}; }
-  /// A matryoshka level, from 0, the sparsest.
+  /// A matryoshka level, from 0, the sparsest or shortest.
   static OperatingPoint level(std::int64_t index) { return {Kind::level, index}; }
-  /// Every positive latent.
+  /// Every latent there is.
   static OperatingPoint all() { return {Kind::all, 0}; }
-  /// The k largest positive latents of each row, k from 0 to all.
+  /// The k largest latents of each row, k from 0 to all.
   static OperatingPoint top(std::int64_t k) { return {Kind::top, k}; }
 
   /// "trained", "level 1" (which is level(0)), "all" or "k=32".
@@ -59,8 +70,12 @@ struct MSAE_EXPORT OperatingPoint {
 
 /// A sparse autoencoder over raw embeddings. With x [rows, dim], u in model space, and z [rows, latents]:
 ///
-///     u = (x - mean) * scale,  p = (u - pre_bias) encoder^T + latent_bias,  z = select(relu(p)),
+///     u = (x - mean) * scale,  p = (u - pre_bias) encoder^T + latent_bias,  z = select(cap(relu(p))),
 ///     u^ = z decoder + pre_bias,  x^ = u^ / scale + mean.
+///
+/// cap() is SparseAutoencoderOptions::soft_cap, and relu() whatever Ranking lets pass. With normalise_rows,
+/// (u - m) / (s + 1e-5) takes the place of u in p, with m and s each row's own mean and (unbiased) deviation,
+/// and u^ is multiplied by s and shifted by m.
 ///
 /// encode() takes raw embeddings and decode() gives them back; the model space of u is visible only through
 /// normalise(). A torch::nn::Module: parameters(), to(), a submodule of a user's network. All of it is
@@ -83,8 +98,8 @@ class MSAE_EXPORT SparseAutoencoder : public torch::nn::Module {
   /// The kind of model and its k or levels.
   const Activation& activation() const { return options_.activation; }
 
-  /// Number of nesting levels: 1 for every kind but matryoshka.
-  std::int64_t level_count() const;
+  /// models::level_count() of its activation.
+  std::int64_t level_count() const { return models::level_count(options_.activation); }
 
   /// Sets the statistics of the data; train::Trainer does so itself.
   /// \param mean  [dim]
@@ -95,12 +110,18 @@ class MSAE_EXPORT SparseAutoencoder : public torch::nn::Module {
   /// Latents of raw embeddings.
   /// \param embeddings [rows, dim]
   /// \param point      how many latents to keep
-  /// \return [rows, latents], not negative
+  /// \return [rows, latents]; not negative, unless Ranking lets such pass
   /// \throws c10::Error when the shape does not fit, or the model has no such point
   torch::Tensor encode(const torch::Tensor& embeddings, OperatingPoint point = {});
-  /// Raw embeddings [rows, dim] from latents [rows, latents].
+  /// Raw embeddings [rows, dim] from latents [rows, latents]. A model with normalise_rows gives rows of mean
+  /// 0 and deviation 1 in model space, as latents do not tell: see the other decode().
   torch::Tensor decode(const torch::Tensor& latents);
-  /// decode(encode(embeddings)), as trained: [rows, dim] to [rows, dim].
+  /// The same with the mean and deviation of the rows that were encoded.
+  /// \param latents    [rows, latents]
+  /// \param embeddings [rows, dim], matter to models with normalise_rows alone
+  /// \return [rows, dim]
+  torch::Tensor decode(const torch::Tensor& latents, const torch::Tensor& embeddings);
+  /// decode(encode(embeddings), embeddings), as trained: [rows, dim] to [rows, dim].
   torch::Tensor forward(const torch::Tensor& embeddings);
   /// Raw reconstructions [levels, rows, dim] of raw embeddings [rows, dim], the sparsest level first.
   torch::Tensor levels(const torch::Tensor& embeddings);
@@ -111,19 +132,39 @@ class MSAE_EXPORT SparseAutoencoder : public torch::nn::Module {
   torch::Tensor denormalise(const torch::Tensor& normalised) const;
   /// Pre-activations p [rows, latents] of normalised embeddings [rows, dim].
   torch::Tensor pre_activations(const torch::Tensor& normalised) const;
+  /// Latents before any is left out, of pre-activations [rows, latents]: those that Ranking lets pass,
+  /// capped.
+  torch::Tensor dense_latents(const torch::Tensor& pre) const;
+  /// What the latents of a row are ranked by: the pre-activations [rows, latents], or their size.
+  torch::Tensor scores(const torch::Tensor& pre) const;
+  /// Which pre-activations [rows, latents] Ranking lets pass: [rows, latents] bool.
+  torch::Tensor passing(const torch::Tensor& pre) const;
   /// Which entries an operating point keeps, of pre-activations [rows, latents]: [rows, latents] bool.
   /// \throws c10::Error when the model has no such point
   torch::Tensor selection(const torch::Tensor& pre, OperatingPoint point = {}) const;
+  /// The k of the point top(k) that keeps the same, latents() where nothing is left out; none where
+  /// thresholds decide.
+  /// \throws c10::Error when the model has no such point
+  std::optional<std::int64_t> top_k(OperatingPoint point) const;
+  /// Gives decoded rows [..., rows, dim] the mean and deviation of `normalised` [rows, dim], where the model
+  /// takes them away (SparseAutoencoderOptions::normalise_rows).
+  torch::Tensor restore_rows(const torch::Tensor& decoded, const torch::Tensor& normalised) const;
 
-  torch::Tensor encoder;      ///< parameter [latents, dim]
+  torch::Tensor encoder;      ///< parameter [latents, dim]; of a tied model the decoder itself
   torch::Tensor decoder;      ///< parameter [latents, dim]: the dictionary, a row per latent
   torch::Tensor latent_bias;  ///< parameter [latents]
   torch::Tensor pre_bias;     ///< parameter [dim]
-  torch::Tensor mean;         ///< buffer [dim], of the training data
-  torch::Tensor scale;        ///< buffer [], of the training data
-  torch::Tensor threshold;  ///< buffer [], pre-activation above which batch-topk keeps a latent at inference
+  /// Of jump-relu alone: parameter [latents], the logarithms of its thresholds.
+  torch::Tensor log_threshold;
+  torch::Tensor mean;   ///< buffer [dim], of the training data
+  torch::Tensor scale;  ///< buffer [], of the training data
+  /// buffer [1], or [levels] of a matryoshka over batches: scores above which a model that chooses over
+  /// batches keeps a latent at inference
+  torch::Tensor threshold;
 
  private:
+  torch::Tensor decoded(const torch::Tensor& latents) const;
+
   SparseAutoencoderOptions options_;
 };
 

@@ -23,11 +23,22 @@ MSAE_EXPORT torch::Tensor nmse(const torch::Tensor& reconstruction, const torch:
 /// \throws c10::Error when shapes do not fit
 MSAE_EXPORT torch::Tensor mse(const torch::Tensor& reconstruction, const torch::Tensor& input);
 
+/// Mean over rows of (1 - cosine)^2, cosine that of input and reconstruction (the published "cosine" loss).
+/// Rows where either is zero have no cosine: they are left out of sum and count. Shapes as nmse().
+/// \throws c10::Error when shapes do not fit
+MSAE_EXPORT torch::Tensor cosine_loss(const torch::Tensor& reconstruction, const torch::Tensor& input);
+
 /// Mean over rows of sum_j |latent_j| / ||input||; rows with ||input|| = 0 are left out.
 /// \param latents [rows, latents]
 /// \param input   [rows, dim]
 /// \return scalar
 /// \throws c10::Error when shapes do not fit
 MSAE_EXPORT torch::Tensor l1(const torch::Tensor& latents, const torch::Tensor& input);
+
+/// Mean over rows of sum_j |latent_j|, whatever the input's norm (the published code calls it "l0").
+/// \param latents [rows, latents]
+/// \return scalar
+/// \throws c10::Error when the shape does not fit
+MSAE_EXPORT torch::Tensor plain_l1(const torch::Tensor& latents);
 
 }  // namespace msae::ops

@@ -29,4 +29,13 @@ MSAE_EXPORT torch::Tensor nested_levels(const torch::Tensor& pre, const std::vec
 /// \throws c10::Error on a wrong shape or k
 MSAE_EXPORT torch::Tensor batch_topk_mask(const torch::Tensor& pre, std::int64_t k);
 
+/// nested_levels() where levels[i] is a mean over the rows: an entry's level is the smallest i for which
+/// batch_topk_mask(pre, levels[i]) keeps it.
+/// \param pre    [rows, latents] pre-activations, floating point
+/// \param levels as in nested_levels()
+/// \return [rows, latents] uint8
+/// \throws c10::Error on a wrong shape or levels that do not ascend
+MSAE_EXPORT torch::Tensor batch_nested_levels(const torch::Tensor& pre,
+                                              const std::vector<std::int64_t>& levels);
+
 }  // namespace msae::ops

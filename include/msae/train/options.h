@@ -13,8 +13,18 @@ namespace msae::train {
 
 /// How a reconstruction is judged, in model space.
 enum class Loss {
-  nmse,  ///< squared error over the row's own squared norm: every row counts alike; see ops::nmse()
-  mse    ///< plain mean squared error
+  nmse,   ///< squared error over the row's own squared norm: every row counts alike; see ops::nmse()
+  mse,    ///< plain mean squared error
+  cosine  ///< (1 - cosine)^2; blind to lengths; see ops::cosine_loss()
+};
+
+/// When decoder rows are brought to unit norm. Where they are, what would only change a row's length is taken
+/// out of its gradient.
+enum class UnitNorm {
+  after_step,   ///< the decoder alone
+  before_step,  ///< encoder and latent bias multiplied by what decoder rows are divided by (the published
+                ///< order)
+  never         ///< rows of any length
 };
 
 /// What the learning rate does after the warm-up.
@@ -49,6 +59,18 @@ struct MSAE_EXPORT TrainOptions {
   /// Weight of ops::l1(); of use with relu, which has no other source of sparsity. 0.003 is the published
   /// one.
   double l1 = 0;
+  bool l1_by_norm = true;  ///< false: ops::plain_l1() in its place
+  /// Weight of the mean number of active latents, ops::step_above(); jump-relu alone, whose only source of
+  /// sparsity it is.
+  double l0 = 0;
+  /// Weight of the loss by which latents that are dead learn to explain what the others leave over (AuxK: Gao
+  /// et al., arXiv 2406.04093, who use 1/32); 0: none.
+  double auxk = 0;
+  std::int64_t auxk_latents =
+      0;  ///< dead latents a row uses for it; 0: half the dimension, as a power of two
+  /// Steps between fresh starts of dead latents, at rows that are badly explained (Bricken et al., "Towards
+  /// Monosemanticity", 2023); 0: never.
+  std::int64_t resample_every = 0;
   /// A short last batch counts by its rows; false: as much as a full one.
   bool weigh_short_batch = true;
 
@@ -57,10 +79,10 @@ struct MSAE_EXPORT TrainOptions {
   double epsilon = 6.25e-10;  ///< AdamW's, as published; small beside the gradients of rare latents
   double weight_decay = 0;  ///< AdamW's, times the learning rate a step; decoder rows keep their norm anyhow
   double clip = 1.0;        ///< largest norm of all gradients together, as published; 0: no clipping
-  /// When decoder rows are brought to unit norm. false: after the step, the decoder alone. true: before it,
-  /// encoder and latent bias multiplied by what the decoder rows are divided by (the published order).
-  bool rescale_before_step = false;
+  UnitNorm unit_norm = UnitNorm::after_step;  ///< of decoder rows
 
+  /// Start pre_bias at the geometric median of the data instead of its mean.
+  bool median_bias = false;
   Scaling scaling = Scaling::unit_variance;  ///< of the data, by the Trainer
   /// Row order of the published implementation, which draws from the same generator as its initialisation:
   /// the model's seed decides, not TrainOptions::seed.
@@ -75,7 +97,7 @@ struct MSAE_EXPORT TrainOptions {
 
   /// The published settings for an activation. The learning rate is 1e-4 for matryoshka, 5e-5 for relu and
   /// 5e-4 for the others, the L1 weight 0.003 for relu; there is no warm-up, and scaling, schedule, order of
-  /// rows and unit norms are as published.
+  /// rows and unit norms are as published (tied weights, which it cannot train, go with UnitNorm::never).
   static TrainOptions published(const models::Activation& activation);
 };
 
