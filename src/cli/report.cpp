@@ -33,7 +33,7 @@ void print_progressive(std::ostream& out, const std::vector<eval::ProgressiveSte
   out << "\nProgressive recovery (gain: share of what all positive latents explain that is reached)\n";
   Table table({"level", "k", "FVU", "cosine", "gain"});
   for (const auto& step : steps) {
-    table.add({step.label, std::to_string(step.k), fixed(step.fvu, 4), fixed(step.cosine, 4),
+    table.add({step.label, step.k ? std::to_string(*step.k) : "-", fixed(step.fvu, 4), fixed(step.cosine, 4),
                std::isfinite(step.gain) ? percent(step.gain) : "-"});
   }
   table.print(out);
@@ -84,7 +84,8 @@ void print(std::ostream& out, const RunReport& report) {
     table.add(std::move(cells));
   }
   table.print(out);
-  if (e.model == "matryoshka" && !marked) print_progressive(out, eval::progressive_recovery(e));
+  const bool has_levels = e.model == "matryoshka" || e.model == "prefix-matryoshka";
+  if (has_levels && !marked) print_progressive(out, eval::progressive_recovery(e));
   if (first.activity) print_activity(out, e);
   if (!report.recovery.empty()) print_recovery(out, report.recovery);
 }
@@ -125,11 +126,12 @@ nlohmann::ordered_json to_json(const RunReport& report) {
   add_view(json, e.view);
   for (const auto& point : e.points) json["points"].push_back(to_json(point));
   for (const auto& step : eval::progressive_recovery(e)) {
-    json["progressive"].push_back({{"label", step.label},
-                                   {"k", step.k},
-                                   {"fvu", step.fvu},
-                                   {"cosine", step.cosine},
-                                   {"gain", step.gain}});
+    json["progressive"].push_back(
+        {{"label", step.label},
+         {"k", step.k ? nlohmann::ordered_json(*step.k) : nlohmann::ordered_json(nullptr)},
+         {"fvu", step.fvu},
+         {"cosine", step.cosine},
+         {"gain", step.gain}});
   }
   for (const auto& row : report.recovery) {
     json["recovery"].push_back(

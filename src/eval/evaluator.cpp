@@ -47,6 +47,7 @@ class Pass {
   bool add(std::int64_t first, const torch::Tensor& rows) {
     const auto normalised = model_.normalise(rows);
     deviation_.add(normalised);
+    bias_.add(normalised - model_.restore_rows(model_.pre_bias.expand_as(normalised), normalised));
     sample_.add(first, rows);
     bool fits = true;
     codes_.for_each(
@@ -71,8 +72,7 @@ class Pass {
       if (is(placed, models::OperatingPoint::Kind::all)) evaluation.dead_fraction = point.dead_fraction;
       evaluation.points.push_back(std::move(point));
     }
-    evaluation.fvu_without_latents =
-        deviation_.value() > 0 ? deviation_.about(model_.pre_bias) / deviation_.value() : 0;
+    evaluation.fvu_without_latents = deviation_.value() > 0 ? bias_.about() / deviation_.value() : 0;
   }
 
  private:
@@ -80,7 +80,7 @@ class Pass {
   const EvalOptions& options_;
   PointCodes codes_;
   std::vector<PointSums> sums_;  ///< one per code
-  Deviation deviation_;
+  Deviation deviation_, bias_;   ///< of the rows; of what the bias alone leaves
   RowSample sample_;
   std::vector<double> cknna_;  ///< one per code, where asked for
 };
@@ -126,6 +126,11 @@ void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& 
   if (options.cknna_rows > 0 && data.rows() <= neighbours) {
     throw std::invalid_argument("cknna_rows: needs at least " + std::to_string(neighbours + 1) +
                                 " rows, but " + data.name() + " has " + std::to_string(data.rows()));
+  }
+  if (options.monosemanticity && model.options().ranking != models::Ranking::positive) {
+    throw std::invalid_argument(
+        "monosemanticity: is for models whose latents are not negative, not for one " +
+        ("that ranks them by " + models::ranking_name(model.options().ranking)));
   }
   check_memory(model, std::min(options.cknna_rows, data.rows()), options.monosemanticity);
 }

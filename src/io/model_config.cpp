@@ -97,17 +97,6 @@ ordered_json model_json(const ModelConfig& config) {
   json["activation"] = activation_json(config);
   if (config.tied) json["tied"] = true;
   if (config.normalise_rows) json["normalise_rows"] = true;
-  if (config.soft_cap > 0) json["soft_cap"] = config.soft_cap;
-  if (config.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(config.ranking);
-  return json;
-}
-
-// Of the model, all but its sizes.
-ordered_json model_json(const ModelConfig& config) {
-  ordered_json json;
-  json["activation"] = activation_json(config);
-  if (config.tied) json["tied"] = true;
-  if (config.normalise_rows) json["normalise_rows"] = true;
   if (config.soft_cap != 0) json["soft_cap"] = config.soft_cap;
   if (config.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(config.ranking);
   return json;

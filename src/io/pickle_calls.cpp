@@ -153,8 +153,8 @@ Value numpy_scalar(const Arguments& arguments, const Refuse& refuse) {
     if (type->big_endian) std::reverse(data.begin(), data.end());
     return reader.read(data);
   }
-  refuse("holds a numpy number of type " + printable(type->code) + " in " +
-         std::to_string(bytes->data.size()) + " bytes, which is not known");
+  refuse("holds a numpy number of type " + named(type->code) + " in " + std::to_string(bytes->data.size()) +
+         " bytes, which is not known");
 }
 
 Value ordered_dict(const Arguments& arguments, const Refuse& refuse) {
@@ -185,6 +185,11 @@ void Refuse::operator()(const std::string& what) const {
   throw IoError(file + ": its pickle " + what);
 }
 
+std::string named(const std::string& text) {
+  constexpr std::size_t longest = 100;
+  return printable(text.size() <= longest ? text : text.substr(0, longest) + "...");
+}
+
 bool is_known(const std::string& global) {
   return function_of(global) != nullptr || !dtype_of(global).empty();
 }
@@ -198,7 +203,7 @@ std::string storage_type(const std::string& dtype) {
 
 Value call(const Global& function, const std::vector<Reference>& arguments, const Refuse& refuse) {
   const auto known = function_of(function.name);
-  if (!known) refuse("calls " + printable(function.name) + ", which is no function");
+  if (!known) refuse("calls " + named(function.name) + ", which is no function");
   return known(arguments, refuse);
 }
 
@@ -221,7 +226,7 @@ Storage storage(const Value& id, const Refuse& refuse) {
     refuse("has a persistent id that is no storage");
   }
   auto dtype = dtype_of(type->name);
-  if (dtype.empty()) refuse("has a storage of type " + printable(type->name));
+  if (dtype.empty()) refuse("has a storage of type " + named(type->name));
   return {std::move(dtype), *key, *elements};
 }
 

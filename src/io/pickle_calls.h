@@ -15,6 +15,9 @@ struct Refuse {
   [[noreturn]] void operator()(const std::string& what) const;
 };
 
+/// A name from a pickle, for messages: shortened where it is long.
+std::string named(const std::string& text);
+
 /// Whether a pickle may name it.
 bool is_known(const std::string& global);
 

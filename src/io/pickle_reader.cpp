@@ -5,19 +5,12 @@
 #include <bit>
 #include <unordered_map>
 
-#include "core/printable.h"
 #include "io/byte_reader.h"
 #include "io/pickle_calls.h"
 #include "msae/core/error.h"
 
 namespace msae::io::pickle {
 namespace {
-
-constexpr std::size_t longest_name = 100;  // in a message
-
-std::string shortened(const std::string& text) {
-  return printable(text.size() <= longest_name ? text : text.substr(0, longest_name) + "...");
-}
 
 double from_big_endian(std::string_view bytes) {
   std::array<char, 8> reversed{};
@@ -142,7 +135,7 @@ class Machine {
     const std::string module(in_.line());
     const auto name = module + "." + std::string(in_.line());
     if (!is_known(name)) {
-      refuse_("names " + shortened(name) + ", which no checkpoint needs; nothing of it was run");
+      refuse_("names " + named(name) + ", which no checkpoint needs; nothing of it was run");
     }
     return {name};
   }
@@ -258,59 +251,6 @@ Pickle::Pickle(std::string_view text, const std::string& file, const Limits& lim
                   std::to_string(limits.bytes) + " expected at most");
   }
   Machine(text, file, limits, *this).run();
-}
-
-Fields::Fields(const Value& value, std::string file, std::string prefix)
-    : dict_(std::get_if<Dict>(&value.is)), file_(std::move(file)), prefix_(std::move(prefix)) {
-  if (dict_) return;
-  throw IoError(file_ + ": " + (prefix_.empty() ? "it" : prefix_.substr(0, prefix_.size() - 1)) +
-                " must be a dict, not " + kind(value));
-}
-
-// The last one of a name counts, as in Python.
-Reference Fields::find(const std::string& key) const {
-  for (auto item = dict_->items.rbegin(); item != dict_->items.rend(); ++item) {
-    const auto* name = std::get_if<std::string>(&item->first->is);
-    if (name && *name == key) return item->second;
-  }
-  return nullptr;
-}
-
-const Value& Fields::at(const std::string& key) const {
-  if (const auto* found = find(key)) return *found;
-  throw IoError(file_ + ": " + prefix_ + key + " is missing; it holds " + names());
-}
-
-void Fields::refuse_kind(const std::string& key, const char* wanted) const {
-  throw IoError(file_ + ": " + prefix_ + key + " must be " + wanted + ", not " + kind(at(key)));
-}
-
-Fields Fields::dict(const std::string& key) const {
-  return {at(key), file_, prefix_ + key + "."};
-}
-
-const TensorView& Fields::tensor(const std::string& key) const {
-  const auto* found = std::get_if<TensorView>(&at(key).is);
-  if (!found) refuse_kind(key, "a tensor");
-  return *found;
-}
-
-double Fields::number(const std::string& key) const {
-  const auto& found = at(key).is;
-  if (const auto* real = std::get_if<double>(&found)) return *real;
-  if (const auto* whole = std::get_if<std::int64_t>(&found)) return static_cast<double>(*whole);
-  refuse_kind(key, "a number");
-}
-
-std::string Fields::names() const {
-  std::string text;
-  for (const auto& [key, value] : dict_->items) {
-    const auto* name = std::get_if<std::string>(&key->is);
-    if (!name) continue;
-    if (text.size() > 200) return text + ", ...";
-    text += (text.empty() ? "" : ", ") + shortened(*name);
-  }
-  return text.empty() ? "nothing that has a name" : text;
 }
 
 }  // namespace msae::io::pickle

@@ -5,11 +5,11 @@
 
 #include "eval/small_model.h"
 #include "msae/eval/metrics.h"
+#include "support/error_of.h"
 
 namespace msae::eval {
 namespace {
 
-using models::Activation;
 using test::dim;
 using test::latents;
 using test::make_model;
@@ -19,8 +19,7 @@ using test::rows_tensor;
 using test::source;
 
 TEST(Evaluate, KeepsTheActivityOfEveryPointWhereAsked) {
-  for (const Activation& activation :
-       {Activation(models::BatchTopK{3}), Activation(models::Matryoshka{{2, 5, 25}})}) {
+  for (const auto& activation : test::every_kind()) {
     auto model = make_model(activation);
     const auto data = source(rows_tensor());
     const auto evaluation = evaluate(model, *data, {.k = {1, 7}, .batch_size = 10, .activity = true});
@@ -39,8 +38,7 @@ TEST(Evaluate, KeepsTheActivityOfEveryPointWhereAsked) {
 }
 
 TEST(Evaluate, TakesCknnaOnEvenlySpacedRowsInAnyBatches) {
-  for (const Activation& activation :
-       {Activation(models::BatchTopK{3}), Activation(models::Matryoshka{{2, 5, 25}})}) {
+  for (const auto& activation : test::every_kind()) {
     auto model = make_model(activation);
     const auto data = source(rows_tensor());
     for (const std::int64_t asked : {20, 53, 1000}) {
@@ -86,6 +84,13 @@ TEST(Evaluate, TakesMonosemanticityAsTrainedAndOfAll) {
     }
   }
   EXPECT_FALSE(evaluate(model, *data).points.front().monosemanticity);
+}
+
+TEST(Evaluate, RefusesTheMonosemanticityOfSignedLatents) {
+  auto model = make_model(models::TopK{3}, {.ranking = models::Ranking::magnitude});
+  EXPECT_EQ(test::error_of([&] { evaluate(model, *source(rows_tensor()), {.monosemanticity = true}); }),
+            "monosemanticity: is for models whose latents are not negative, not for one that ranks them by "
+            "magnitude");
 }
 
 }  // namespace

@@ -31,20 +31,20 @@ Point naive(models::SparseAutoencoder& model, OperatingPoint at, bool centred) {
   const torch::NoGradGuard no_grad;
   const auto x = rows_tensor();
   const auto z = model.encode(x, at);
-  const auto y = model.decode(z).to(torch::kFloat64);
+  const auto y = model.decode(z, x).to(torch::kFloat64);
   const auto wide = x.to(torch::kFloat64);
   const auto shown = centred ? wide - model.mean : wide, shown_y = centred ? y - model.mean : y;
   Point p;
-  p.active = (z > 0).sum().item<double>() / rows;
+  p.active = (z != 0).sum().item<double>() / rows;
   p.sparsity = 1 - p.active / latents;
   p.fvu = ((wide - y).square().sum() / (wide - wide.mean(0)).square().sum()).item<double>();
   p.explained_variance = 1 - ((wide - y).var(0).sum() / wide.var(0).sum()).item<double>();
   p.fvu_per_sample = fvu_per_row(shown, shown_y).mean().item<double>();
   p.cosine = cosine_per_row(shown, shown_y).mean().item<double>();
   p.nmae = nmae_per_row(shown, shown_y).mean().item<double>();
-  p.never_active = (z > 0).any(0).logical_not().sum().item<std::int64_t>();
-  p.mean_magnitude = z.masked_select(z > 0).to(torch::kFloat64).mean().item<double>();
-  p.dead_fraction = (z > 0).any(0).logical_not().to(torch::kFloat64).mean().item<double>();
+  p.never_active = (z != 0).any(0).logical_not().sum().item<std::int64_t>();
+  p.mean_magnitude = z.masked_select(z != 0).abs().to(torch::kFloat64).mean().item<double>();
+  p.dead_fraction = (z != 0).any(0).logical_not().to(torch::kFloat64).mean().item<double>();
   return p;
 }
 
@@ -61,21 +61,33 @@ void expect_near(const Point& ours, const Point& expected) {
   EXPECT_NEAR(ours.dead_fraction, expected.dead_fraction, 1e-12) << ours.label;
 }
 
+void expect_definitions(models::SparseAutoencoder& model) {
+  const auto data = source(rows_tensor());
+  for (const bool centred : {false, true}) {
+    for (const std::int64_t batch_size : {1, 10, 53, 4096}) {
+      const auto evaluation =
+          evaluate(model, *data, {.k = {1, 7, 25}, .centred = centred, .batch_size = batch_size});
+      for (const auto& point : evaluation.points)
+        expect_near(point, naive(model, operating_point(point), centred));
+      EXPECT_NEAR(evaluation.dead_fraction, naive(model, OperatingPoint::all(), centred).dead_fraction,
+                  1e-12);
+    }
+  }
+}
+
 TEST(Evaluate, FollowsTheDefinitionsAtEveryPointInAnyBatches) {
-  for (const Activation& activation :
-       {Activation(models::Relu{}), Activation(models::TopK{3}), Activation(models::BatchTopK{3}),
-        Activation(models::Matryoshka{{2, 5, 25}})}) {
+  for (const auto& activation : test::every_kind()) {
     auto model = make_model(activation);
-    const auto data = source(rows_tensor());
-    for (const bool centred : {false, true}) {
-      for (const std::int64_t batch_size : {1, 10, 53, 4096}) {
-        const auto evaluation =
-            evaluate(model, *data, {.k = {1, 7, 25}, .centred = centred, .batch_size = batch_size});
-        for (const auto& point : evaluation.points)
-          expect_near(point, naive(model, operating_point(point), centred));
-        EXPECT_NEAR(evaluation.dead_fraction, naive(model, OperatingPoint::all(), centred).dead_fraction,
-                    1e-12);
-      }
+    expect_definitions(model);
+  }
+}
+
+TEST(Evaluate, FollowsTheDefinitionsForLatentsOfEitherSignCapsAndNormalisedRows) {
+  for (const auto ranking : {models::Ranking::positive, models::Ranking::value, models::Ranking::magnitude}) {
+    for (const Activation& activation :
+         {Activation(models::TopK{3}), Activation(models::Matryoshka{{2, 5}})}) {
+      auto model = make_model(activation, {.normalise_rows = true, .soft_cap = 1.5, .ranking = ranking});
+      expect_definitions(model);
     }
   }
 }
@@ -109,20 +121,28 @@ TEST(Evaluate, DoesNotDependOnTheOrderOfRows) {
 }
 
 TEST(Evaluate, ProgressBeginsWithTheBiasAlone) {
-  auto model = make_model(models::Matryoshka{{2, 5, 25}});
-  const torch::NoGradGuard no_grad;
-  model.decoder.copy_(model.encoder * 0.02);  // reconstructs a little
-  const auto evaluation = evaluate(model, *source(rows_tensor()), {.batch_size = 10});
-  const auto x = rows_tensor();
-  const auto bias = model.decode(torch::zeros({rows, latents}));
-  const double none = ((x - bias).square().sum() / (x - x.mean(0)).square().sum()).item<double>();
-  EXPECT_NEAR(evaluation.fvu_without_latents, none, 1e-5 * none);
-  const auto steps = progressive_recovery(evaluation);
-  ASSERT_EQ(steps.size(), 3u);
-  const double all = evaluation.points[4].fvu;
-  ASSERT_GT(none, all);
-  EXPECT_NEAR(steps[0].gain, (none - steps[0].fvu) / (none - all), 1e-4);
-  EXPECT_EQ(steps[2].gain, 1);
+  for (const bool normalise_rows : {false, true}) {
+    models::SparseAutoencoder model({.dim = dim,
+                                     .latents = latents,
+                                     .activation = models::Matryoshka{{2, 5, 25}},
+                                     .decoder_norm = 0.2,
+                                     .normalise_rows = normalise_rows});
+    const torch::NoGradGuard no_grad;
+    model.pre_bias.copy_(test::random({dim}, 4) * 0.2);
+    model.encoder.copy_(model.decoder * 5);
+    const auto x = rows_tensor();
+    model.set_statistics(x.mean(0), 0.7);
+    const auto evaluation = evaluate(model, *source(x), {.batch_size = 10});
+    const auto bias = model.decode(torch::zeros({rows, latents}), x);
+    const double none = ((x - bias).square().sum() / (x - x.mean(0)).square().sum()).item<double>();
+    EXPECT_NEAR(evaluation.fvu_without_latents, none, 1e-5 * none);
+    const auto steps = progressive_recovery(evaluation);
+    ASSERT_EQ(steps.size(), 3u);
+    const double all = evaluation.points[4].fvu;
+    ASSERT_GT(none, all);
+    EXPECT_NEAR(steps[0].gain, (none - steps[0].fvu) / (none - all), 1e-4);
+    EXPECT_EQ(steps[2].gain, 1);
+  }
 }
 
 TEST(Evaluate, DoesNotDependOnThreadsButForRounding) {

@@ -41,6 +41,18 @@ TEST(ProgressiveRecovery, SortsByKAndLeavesOutRepetitions) {
               testing::ElementsAre("level 1", "k=16", "level 2", "k=64"));
 }
 
+TEST(ProgressiveRecovery, KeepsLevelsWithoutAKInTheirOrder) {
+  Evaluation evaluation;
+  evaluation.points = {point("trained", std::nullopt, 1, 1),
+                       point("level 1", std::nullopt, 1, 1),
+                       point("level 2", std::nullopt, 1, 1),
+                       point("all", std::nullopt, 1, 1),
+                       point("k=16", 16, 1, 1),
+                       point("k=4", 4, 1, 1)};
+  EXPECT_THAT(labels(progressive_recovery(evaluation)),
+              testing::ElementsAre("level 1", "level 2", "k=4", "k=16"));
+}
+
 TEST(ProgressiveRecovery, HasNoShareOfNoGain) {
   Evaluation evaluation;
   evaluation.fvu_without_latents = 1;

@@ -15,8 +15,23 @@ namespace msae::test {
 
 inline constexpr std::int64_t dim = 7, latents = 25, rows = 53;
 
-inline models::SparseAutoencoder make_model(models::Activation activation) {
-  models::SparseAutoencoder model({.dim = dim, .latents = latents, .activation = std::move(activation)});
+inline std::vector<models::Activation> every_kind() {
+  return {models::Relu{},
+          models::TopK{3},
+          models::BatchTopK{3},
+          models::Matryoshka{{2, 5, 25}},
+          models::Matryoshka{.levels = {2, 5}, .batch = true},
+          models::JumpRelu{.threshold = 0.5},
+          models::PrefixMatryoshka{.k = 3, .sizes = {5, 25}}};
+}
+
+/// \param shape what else it is; dim, latents and activation are set here
+inline models::SparseAutoencoder make_model(models::Activation activation,
+                                            models::SparseAutoencoderOptions shape = {}) {
+  shape.dim = dim;
+  shape.latents = latents;
+  shape.activation = std::move(activation);
+  models::SparseAutoencoder model(std::move(shape));
   const torch::NoGradGuard no_grad;
   model.encoder.copy_(random({latents, dim}, 1));
   model.decoder.copy_(random({latents, dim}, 2) * 0.3);

@@ -28,7 +28,7 @@ struct MSAE_EXPORT EvalOptions {
   /// and [rows, latents] of memory.
   std::int64_t cknna_rows = 0;
   /// Fill Point::monosemanticity of the points "trained" and "all", which costs rows x latents x dim and
-  /// [latents, dim] float64 of memory each.
+  /// [latents, dim] float64 of memory each. For models whose latents are not negative.
   bool monosemanticity = false;
 
   /// Checks every field.
