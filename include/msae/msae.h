@@ -27,6 +27,7 @@
 #include "msae/eval/monosemanticity.h"
 #include "msae/eval/nmae.h"
 #include "msae/eval/orthogonality.h"
+#include "msae/eval/pareto.h"
 #include "msae/eval/probe.h"
 #include "msae/eval/progressive.h"
 #include "msae/eval/recovery.h"

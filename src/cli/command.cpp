@@ -1,13 +1,10 @@
 #include "cli/command.h"
 
 #include <ATen/Parallel.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -15,7 +12,7 @@
 
 #include "cli/numbers.h"
 #include "cli/options_file.h"
-#include "core/atomic_file.h"
+#include "cli/results.h"
 #include "msae/core/error.h"
 #include "msae/core/log.h"
 
@@ -50,56 +47,8 @@ std::vector<Number> parse_list(const std::string& text, const std::string& optio
   }
 }
 
-// A device, pipe or stream, /dev/stdout say, cannot be written beside and renamed.
-bool is_device_or_stream(const std::filesystem::path& file) {
-  std::error_code ignored;
-  return files::is_stream(file) || std::filesystem::is_other(file, ignored);
-}
-
-// Asked before the work whose result would be lost, and as it is written, when the work may have made the
-// file. Data, weights and options are never results; a model's cfg.json is the one JSON that is not.
-bool is_ours_to_replace(const std::filesystem::path& file) {
-  std::error_code ignored;
-  if (is_device_or_stream(file) || !std::filesystem::is_regular_file(file, ignored)) return true;
-  if (std::filesystem::is_empty(file, ignored)) return true;
-  const auto first = std::ifstream(file).get();
-  return (first == '{' || first == '[') && file.filename() != "cfg.json";
-}
-
-void refuse_what_is_not_ours(const std::string& file) {
-  if (is_ours_to_replace(file)) return;
-  throw IoError("--json: " + file + " holds something else than results; name another file");
-}
-
-void check_json_target(const std::string& file, const std::string& folder_to_come) {
-  namespace fs = std::filesystem;
-  if (file.empty() || file == "-" || is_device_or_stream(file)) return;
-  const auto folder = (fs::path(".") / file).parent_path();
-  std::error_code error;
-  if (!folder_to_come.empty() &&
-      folder.lexically_normal() == (fs::path(".") / folder_to_come / "").parent_path().lexically_normal()) {
-    return;
-  }
-  std::string reason;
-  if (!fs::is_directory(folder, error)) {
-    reason = "there is no folder " + fs::path(file).parent_path().string();
-  } else if (fs::is_directory(file, error)) {
-    reason = "a folder of that name is there";
-  } else if (::access(folder.c_str(), W_OK) != 0) {
-    reason = std::generic_category().message(errno);
-  }
-  if (!reason.empty()) throw IoError("--json: " + file + " cannot be written: " + reason);
-  refuse_what_is_not_ours(file);
-}
-
-// What was printed before stays where stdout is a file.
-void write_text(const std::string& file, const std::string& text) {
-  refuse_what_is_not_ours(file);
-  if (!is_device_or_stream(file)) return files::write_file(file, text);
-  std::cout << std::flush;
-  if (!(std::ofstream(file, std::ios::app) << text << std::flush)) {
-    throw IoError("--json: " + file + " cannot be written");
-  }
+ResultFile json_target(const Common& common) {
+  return json_file("--json", common.json == "-" ? "" : common.json);
 }
 
 }  // namespace
@@ -140,7 +89,7 @@ void add_seed(CLI::App& command, Common& common, const std::string& of_what) {
 }
 
 void apply(const Common& common, const std::string& folder_to_come) {
-  check_json_target(common.json, folder_to_come);
+  check_target(json_target(common), folder_to_come);
   if (common.threads > 0) at::set_num_threads(common.threads);
   log::set_level(common.quiet ? log::Level::warning : common.verbose ? log::Level::debug : log::Level::info);
 }
@@ -149,15 +98,15 @@ bool shows_table(const Common& common) {
   return common.json != "-";
 }
 
+std::string json_text(const nlohmann::ordered_json& json) {
+  // Names from files need not be UTF-8, as JSON must.
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 void write_json(const Common& common, const nlohmann::ordered_json& result) {
   if (common.json.empty()) return;
-  // Names from files need not be UTF-8, as JSON must.
-  const auto text = result.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  if (common.json == "-") {
-    std::cout << text << std::flush;
-  } else {
-    write_text(common.json, text);
-  }
+  if (common.json == "-") std::cout << json_text(result) << std::flush;
+  write_result(json_target(common), json_text(result));
 }
 
 void say(const Common& common, const std::string& line) {

@@ -33,6 +33,8 @@ void apply(const Common& common, const std::string& folder_to_come = {});
 bool shows_table(const Common& common);
 /// Writes the JSON to the file or stdout that --json names; nothing when it was not given.
 void write_json(const Common& common, const nlohmann::ordered_json& result);
+/// The JSON as a file holds it.
+std::string json_text(const nlohmann::ordered_json& json);
 
 /// A line on stderr unless --quiet.
 void say(const Common& common, const std::string& line);
@@ -57,6 +59,8 @@ void add_train(CLI::App& program);
 void add_encode(CLI::App& program);
 void add_eval(CLI::App& program);
 void add_info(CLI::App& program);
+void add_pareto(CLI::App& program);
+void add_sweep(CLI::App& program);
 void add_synth(CLI::App& program);
 void add_completion(CLI::App& program);
 

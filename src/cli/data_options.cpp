@@ -56,17 +56,21 @@ data::Prepared open_data(const std::string& name, const data::ReadOptions& optio
   return data;
 }
 
-std::map<std::string, std::string> options_of_run(const std::string& run) {
+std::map<std::string, std::string> options_in(const std::string& toml) {
   std::map<std::string, std::string> options;
+  for (const auto& entry : parse_toml(toml)) {
+    if (entry.values.size() == 1) options[entry.name] = entry.values[0];
+  }
+  return options;
+}
+
+std::map<std::string, std::string> options_of_run(const std::string& run) {
   try {
-    const auto file = std::filesystem::path(run) / "options.toml";
-    for (const auto& entry : parse_toml(files::read_text(file, 1 << 20))) {
-      if (entry.values.size() == 1) options[entry.name] = entry.values[0];
-    }
+    return options_in(files::read_text(std::filesystem::path(run) / "options.toml", 1 << 20));
   } catch (const IoError&) {
   } catch (const TomlError&) {
   }
-  return options;
+  return {};
 }
 
 void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,

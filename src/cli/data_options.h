@@ -24,7 +24,10 @@ std::function<void(double)> reading(ProgressBar& bar, const std::string& name);
 /// \throws as data::open and data::prepare, and as reading()
 data::Prepared open_data(const std::string& name, const data::ReadOptions& options, const Common& common);
 
-/// What RUN/options.toml says, by name: of options with one value; empty for a model that is no run of ours,
+/// What the text of an options.toml says, by name: of options with one value. \throws TomlError
+std::map<std::string, std::string> options_in(const std::string& toml);
+
+/// What RUN/options.toml says, as options_in(); empty for a model that is no run of ours,
 /// or where the file cannot be read.
 std::map<std::string, std::string> options_of_run(const std::string& run);
 

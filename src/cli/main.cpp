@@ -1,5 +1,4 @@
 // The msae program: parses, runs one subcommand, turns every failure into one sentence and an exit code.
-#include <c10/util/Exception.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -8,15 +7,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "cli/about.h"
 #include "cli/command.h"
+#include "cli/failure.h"
 #include "cli/options_file.h"
 #include "cli/usage.h"
 #include "core/printable.h"
@@ -27,7 +25,6 @@ using msae::cli::OptionsFile;
 
 constexpr int failure = 1;
 constexpr int wrong_usage = 2;
-constexpr const char* out_of_memory = "out of memory; try a smaller --batch-size or fewer latents";
 
 // Of a file's name or content that became part of a sentence, nobody reads more.
 std::string shortened(const std::string& sentence) {
@@ -49,29 +46,13 @@ int fail(const std::string& sentence) {
   return failure;
 }
 
-// The library names its fields, as in "batch_size: must be at least 1": here they are options.
-std::string in_options(CLI::App& program, const std::string& sentence) {
-  const auto colon = sentence.find(": ");
-  if (colon == std::string::npos) return sentence;
-  auto name = "--" + sentence.substr(0, colon);
-  std::replace(name.begin(), name.end(), '_', '-');
-  if (name == "--learning-rate") name = "--lr";
-  if (name == "--sizes") name = "--levels";
-  if (name == "--share") name = "--holdout";
-  if (name == "--cknna-rows") name = "--cknna";
-  for (const auto* command : program.get_subcommands()) {
-    if (command->get_option_no_throw(name)) return name + sentence.substr(colon);
-  }
-  return sentence;
-}
-
 // A thread that spins for its siblings while they wait for a core can slow a small step on a busy machine
 // tenfold. The OpenMP runtime reads its policy as it is loaded, so a program that computes has to start once
 // more with it.
 void wait_without_spinning(int count, char** values) {
   constexpr const char* policy = "OMP_WAIT_POLICY";
   const bool computes = std::any_of(values, values + count, [](const std::string& word) {
-    return word == "train" || word == "eval" || word == "encode";
+    return word == "train" || word == "eval" || word == "encode" || word == "pareto" || word == "sweep";
   });
   if (!computes || std::getenv(policy) || ::setenv(policy, "passive", 1) != 0) return;
   ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
@@ -128,18 +109,14 @@ int run(CLI::App& program, const OptionsFile& file, std::vector<std::string> arg
     return end_of_output();
   } catch (const CLI::ParseError& error) {
     return end_of_parsing(program, file, error);
-  } catch (const c10::Error& error) {
-    const std::string sentence = error.what_without_backtrace();
-    return fail(sentence.find("can't allocate memory") == std::string::npos ? sentence : out_of_memory);
-  } catch (const std::bad_alloc&) {
-    return fail(out_of_memory);
   } catch (const std::invalid_argument& error) {
-    const auto sentence = in_options(program, error.what());
+    std::string sentence = error.what();
+    for (const auto* command : program.get_subcommands()) {
+      sentence = msae::cli::in_options(*command, sentence);
+    }
     return fail(file.gave(sentence.substr(0, sentence.find(':'))) ? file.name() + ": " + sentence : sentence);
-  } catch (const std::filesystem::filesystem_error& error) {
-    return fail(error.path1().string() + ": " + error.code().message());
   } catch (const std::exception& error) {
-    return fail(error.what());
+    return fail(msae::cli::in_words(error));
   }
 }
 
@@ -152,7 +129,9 @@ int main(int count, char** values) try {
   CLI::App program("", "msae");
   describe(program);
   msae::cli::add_train(program);
+  msae::cli::add_sweep(program);
   msae::cli::add_eval(program);
+  msae::cli::add_pareto(program);
   msae::cli::add_encode(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);

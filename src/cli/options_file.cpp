@@ -5,13 +5,12 @@
 #include <map>
 
 #include "cli/nearest.h"
+#include "cli/option_entries.h"
 #include "core/file.h"
 #include "msae/core/error.h"
 
 namespace msae::cli {
 namespace {
-
-using Kind = TomlEntry::Kind;
 
 constexpr std::uint64_t most_bytes = 1 << 20;
 
@@ -29,23 +28,8 @@ std::string value_of(const CLI::App& command, const std::string& name) {
   return typed(option) ? option->results().back() : "";
 }
 
-bool is_list(const CLI::Option& option) {
-  return option.get_type_name().find(",...") != std::string::npos;
-}
-
-bool takes_several(const CLI::Option& option) {
-  return option.get_items_expected_max() > 1;
-}
-
-CLI::Option* option_named(CLI::App& command, const std::string& name) {
-  for (auto* option : command.get_options()) {
-    if (!option->get_group().empty() && plain_name(*option) == name) return option;
-  }
-  return nullptr;
-}
-
 bool is_heading(const TomlEntry& entry) {
-  return entry.section.empty() && entry.kind == Kind::table;
+  return entry.section.empty() && entry.kind == TomlEntry::Kind::table;
 }
 
 bool is_subcommand(const std::string& name, const CLI::App& program) {
@@ -60,8 +44,7 @@ bool gives_way(const CLI::Option& option) {
 }
 
 // What belongs to another value of the file's: the k of its model is not that of another one.
-std::set<std::string> void_options(const CLI::App& command,
-                                   const std::vector<OptionsFile::Setting>& settings) {
+std::set<std::string> void_options(const CLI::App& command, const std::vector<Setting>& settings) {
   static const std::map<std::string, std::set<std::string>> dependents = {
       {"model", {"k", "levels", "weights", "l1"}}, {"preset", {"schedule", "warmup", "decay"}}};
   std::set<std::string> names;
@@ -107,7 +90,11 @@ std::vector<CLI::ConfigItem> OptionsFile::from_config(std::istream&) const {
       typed(command->get_option_no_throw("--config")) || typed(program_.get_option_no_throw("--config"));
   file_ = file_of_call();
   if (given && file_.empty()) throw CLI::ConfigError("--config: must name a file");
-  if (!file_.empty()) read(*command);
+  try {
+    if (!file_.empty()) read(*command);
+  } catch (const TomlError& error) {
+    refuse(error.what(), error.line);
+  }
   return {};
 }
 
@@ -153,28 +140,17 @@ void OptionsFile::read(CLI::App& command) const {
   for (const auto& setting : settings) {
     if (!names.count(setting.entry.name) && !gives_way(*setting.option)) wanted.push_back(setting);
   }
-  for (const auto& setting : wanted) set(setting);
+  for (const auto& setting : wanted) {
+    if (set_option(setting)) given_.insert(setting.entry.name);
+  }
 }
 
 std::vector<TomlEntry> OptionsFile::entries() const {
   try {
     return parse_toml(files::read_text(file_, most_bytes));
-  } catch (const TomlError& error) {
-    refuse(error.what(), error.line);
   } catch (const IoError& error) {
     if (!resumed_options().empty()) throw;
     throw CLI::ConfigError("--config: " + std::string(error.what()));
-  }
-}
-
-void OptionsFile::check_together(const std::vector<Setting>& settings) const {
-  std::set<const CLI::Option*> before;
-  for (const auto& [entry, option] : settings) {
-    if (!before.insert(option).second) refuse("'" + entry.name + "' is given twice", entry.line);
-    for (const auto* other : option->get_excludes()) {
-      if (!before.count(other)) continue;
-      refuse("'" + entry.name + "' and '" + plain_name(*other) + "' exclude each other", entry.line);
-    }
   }
 }
 
@@ -202,42 +178,10 @@ CLI::Option& OptionsFile::find(const TomlEntry& entry, CLI::App& command) const 
                  "; it belongs below [" + other->get_name() + "]",
              entry.line);
     }
-    refuse("unknown option '" + entry.name + "'" + did_you_mean(nearest_option(entry.name, command, true)),
-           entry.line);
+    refuse_unknown(entry, command);
   }
-  if (!option->get_configurable()) {
-    refuse("'" + entry.name + "' cannot be set in a file; give it on the command line", entry.line);
-  }
+  if (!option->get_configurable()) refuse_to_configure(entry);
   return *option;
-}
-
-void OptionsFile::check_shape(const TomlEntry& entry, const CLI::Option& option) const {
-  const auto needs = [&](const std::string& what) { refuse("'" + entry.name + "' " + what, entry.line); };
-  if (is_flag(option)) {
-    if (entry.kind != Kind::boolean) needs("is either true or false");
-    return;
-  }
-  if (entry.kind == Kind::boolean) needs("takes a value, not " + entry.values[0]);
-  if (entry.kind == Kind::table) needs("takes a value, not a table");
-  if (entry.kind == Kind::other) needs("takes a string, a number or a list of them");
-  if (entry.kind != Kind::array) return;
-  if (entry.values.empty()) needs("is an empty list");
-  if (!is_list(option) && !takes_several(option)) needs("takes one value, not a list");
-}
-
-void OptionsFile::set(const Setting& setting) const {
-  const auto& entry = setting.entry;
-  auto& option = *setting.option;
-  if (entry.kind == Kind::boolean && entry.values[0] == "false") return;  // as if not typed
-  auto values = entry.values;
-  if (!takes_several(option)) values = {CLI::detail::join(values, ",")};
-  try {
-    option.add_result(values);
-    option.run_callback();
-  } catch (const CLI::ParseError& error) {
-    refuse(error.what(), entry.line);
-  }
-  given_.insert(entry.name);
 }
 
 std::set<std::string> options_from_file(const CLI::App& command) {

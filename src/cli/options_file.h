@@ -39,22 +39,13 @@ class OptionsFile : public CLI::Config {
   /// Names of the options that have their values from the file.
   const std::set<std::string>& given() const { return given_; }
 
-  /// An entry that is for the subcommand being run.
-  struct Setting {
-    TomlEntry entry;
-    CLI::Option* option;
-  };
-
  private:
   [[noreturn]] void refuse(const std::string& sentence, long line = 0) const;
   std::string file_of_call() const;
   void read(CLI::App& command) const;
   std::vector<TomlEntry> entries() const;
-  void check_together(const std::vector<Setting>& settings) const;
   CLI::App& owner(const TomlEntry& entry, CLI::App& command) const;
   CLI::Option& find(const TomlEntry& entry, CLI::App& command) const;
-  void check_shape(const TomlEntry& entry, const CLI::Option& option) const;
-  void set(const Setting& setting) const;
 
   CLI::App& program_;
   mutable std::string file_;

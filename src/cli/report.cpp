@@ -1,12 +1,10 @@
 #include "cli/report.h"
 
-#include <array>
 #include <cmath>
-#include <iomanip>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
+#include "cli/activity_report.h"
 #include "cli/data_options.h"
 #include "cli/table.h"
 #include "msae/core/error.h"
@@ -26,46 +24,9 @@ void print_recovery(std::ostream& out, const std::vector<eval::Recovery>& recove
   table.print(out);
 }
 
-std::string named(const eval::Point& point) {
-  return point.k && point.label.rfind("k=", 0) != 0 ? point.label + " (k=" + std::to_string(*point.k) + ")"
-                                                    : point.label;
-}
-
 // A dash where there is no value.
 std::string value(double number, int digits) {
   return std::isfinite(number) ? fixed(number, digits) : "-";
-}
-
-// Of whatever size.
-std::string magnitude(double number) {
-  constexpr int significant = 3;
-  if (!std::isfinite(number)) return "-";
-  std::ostringstream text;
-  text << std::setprecision(significant) << number;
-  return text.str();
-}
-
-void print_points(std::ostream& out, const eval::Evaluation& e) {
-  std::vector<std::string> header{"point",   "active", "sparsity", "FVU", "expl.",
-                                  "FVU/row", "cosine", "NMAE",     "dead"};
-  if (e.points.front().cknna) header.emplace_back("CKNNA");
-  if (e.points.front().monosemanticity) header.emplace_back("mono");
-  Table table(header);
-  for (const auto& point : e.points) {
-    std::vector<std::string> cells{named(point),
-                                   fixed(point.active, 1),
-                                   fixed(point.sparsity, 4),
-                                   fixed(point.fvu, 4),
-                                   value(point.explained_variance, 4),
-                                   fixed(point.fvu_per_sample, 4),
-                                   fixed(point.cosine, 4),
-                                   fixed(point.nmae, 4),
-                                   percent(point.dead_fraction)};
-    if (e.points.front().cknna) cells.push_back(value(point.cknna.value_or(NAN), 4));
-    if (e.points.front().monosemanticity) cells.push_back(value(point.monosemanticity.value_or(NAN), 3));
-    table.add(std::move(cells));
-  }
-  table.print(out);
 }
 
 void print_progressive(std::ostream& out, const std::vector<eval::ProgressiveStep>& steps) {
@@ -78,85 +39,62 @@ void print_progressive(std::ostream& out, const std::vector<eval::ProgressiveSte
   table.print(out);
 }
 
-constexpr std::array magnitude_shares{0.1, 0.5, 0.9, 0.99};
-
-void print_magnitudes(std::ostream& out, const eval::Evaluation& e) {
-  out << "\nActivity: latents active in less than 10^-5.5 of the rows (dead, by the published rule) or in "
-         "none;\n"
-         "magnitudes where active\n";
-  Table table({"point", "dead", "never", "mean", "10 %", "median", "90 %", "99 %", "largest"});
-  for (const auto& point : e.points) {
-    std::vector<std::string> cells{named(point),
-                                   std::to_string(point.activity->dead().sum().item<std::int64_t>()),
-                                   std::to_string(point.never_active), magnitude(point.mean_magnitude)};
-    for (const auto share : magnitude_shares) cells.push_back(magnitude(point.activity->quantile(share)));
-    cells.push_back(magnitude(point.activity->quantile(1)));
-    table.add(std::move(cells));
-  }
-  table.print(out);
-}
-
-std::string bar(std::int64_t count, std::int64_t of) {
-  constexpr double width = 28;
-  const auto filled =
-      static_cast<std::size_t>(std::ceil(width * static_cast<double>(count) / static_cast<double>(of)));
-  return std::string(filled, '#') + std::string(static_cast<std::size_t>(width) - filled, ' ');
-}
-
-std::string bin_name(std::size_t bin) {
-  using Histogram = eval::FrequencyHistogram;
-  if (bin == 0) return "below " + fixed(Histogram::log10_from(1), 1);
-  return fixed(Histogram::log10_from(bin), 1) + " to " + fixed(Histogram::log10_from(bin + 1), 1);
-}
-
-void print_frequencies(std::ostream& out, const eval::Evaluation& e) {
-  out << "\nHow many latents are active in which share of the rows (log10)\n";
-  std::vector<eval::FrequencyHistogram> histograms;
-  std::vector<std::string> header{"share"}, never{"never"};
-  for (const auto& point : e.points) {
-    if (point.label != "trained" && point.label != "all") continue;
-    histograms.push_back(point.activity->histogram());
-    header.insert(header.end(), {point.label, ""});
-    never.insert(never.end(), {std::to_string(point.never_active), bar(point.never_active, e.latents)});
-  }
-  Table table(header);
-  table.add(never);
-  for (std::size_t bin = 0; bin < eval::FrequencyHistogram::bins; ++bin) {
-    std::vector<std::string> cells{bin_name(bin)};
-    for (const auto& histogram : histograms) {
-      cells.push_back(std::to_string(histogram.counts[bin]));
-      cells.push_back(bar(histogram.counts[bin], e.latents));
-    }
-    table.add(std::move(cells));
-  }
-  table.print(out);
-}
-
 nlohmann::ordered_json number_or_null(std::optional<std::int64_t> number) {
   return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
 }
 
-nlohmann::ordered_json activity_json(const eval::Activity& activity) {
-  const auto histogram = activity.histogram();
-  auto quantiles = nlohmann::ordered_json::array();
-  for (const auto share : magnitude_shares) {
-    quantiles.push_back({{"share", share}, {"magnitude", activity.quantile(share)}});
-  }
-  auto bins = nlohmann::ordered_json::array();
-  for (std::size_t bin = 0; bin < histogram.counts.size(); ++bin) {
-    bins.push_back(
-        {{"log10_from", bin == 0 ? nlohmann::ordered_json(nullptr)
-                                 : nlohmann::ordered_json(eval::FrequencyHistogram::log10_from(bin))},
-         {"latents", histogram.counts[bin]}});
-  }
-  return {{"dead", activity.dead().sum().item<std::int64_t>()},
-          {"never_active", activity.never_active().sum().item<std::int64_t>()},
-          {"frequency", bins},
-          {"magnitude",
-           {{"mean", activity.mean()}, {"quantiles", quantiles}, {"largest", activity.quantile(1)}}}};
+}  // namespace
+
+std::string point_name(const eval::Point& point) {
+  return point.k && point.label.rfind("k=", 0) != 0 ? point.label + " (k=" + std::to_string(*point.k) + ")"
+                                                    : point.label;
 }
 
-nlohmann::ordered_json point_json(const eval::Point& point) {
+std::vector<std::string> point_header(const eval::Point& like) {
+  std::vector<std::string> header{"point",   "active", "sparsity", "FVU", "expl.",
+                                  "FVU/row", "cosine", "NMAE",     "dead"};
+  if (like.cknna) header.emplace_back("CKNNA");
+  if (like.monosemanticity) header.emplace_back("mono");
+  return header;
+}
+
+std::vector<std::string> point_cells(const eval::Point& point, const eval::Point& like) {
+  std::vector<std::string> cells{point_name(point),
+                                 fixed(point.active, 1),
+                                 fixed(point.sparsity, 4),
+                                 fixed(point.fvu, 4),
+                                 value(point.explained_variance, 4),
+                                 fixed(point.fvu_per_sample, 4),
+                                 fixed(point.cosine, 4),
+                                 fixed(point.nmae, 4),
+                                 percent(point.dead_fraction)};
+  if (like.cknna) cells.push_back(value(point.cknna.value_or(NAN), 4));
+  if (like.monosemanticity) cells.push_back(value(point.monosemanticity.value_or(NAN), 3));
+  return cells;
+}
+
+void print(std::ostream& out, const RunReport& report) {
+  const auto& e = report.evaluation;
+  const auto& first = e.points.front();
+  out << report.run << ": " << e.model << ", " << e.latents << " latents, on " << e.rows << " rows of "
+      << e.data << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
+  const bool marked = !report.dominated.empty();
+  auto header = point_header(first);
+  if (marked) header.emplace_back();
+  Table table(std::move(header));
+  for (std::size_t i = 0; i < e.points.size(); ++i) {
+    auto cells = point_cells(e.points[i], first);
+    if (marked) cells.emplace_back(report.dominated.at(i) ? "dominated" : "");
+    table.add(std::move(cells));
+  }
+  table.print(out);
+  const auto steps = eval::progressive_recovery(e);
+  if (!steps.empty() && !marked) print_progressive(out, steps);
+  if (first.activity) print_activity(out, e);
+  if (!report.recovery.empty()) print_recovery(out, report.recovery);
+}
+
+nlohmann::ordered_json to_json(const eval::Point& point) {
   nlohmann::ordered_json json = {{"label", point.label},
                                  {"k", number_or_null(point.k)},
                                  {"active", point.active},
@@ -171,24 +109,8 @@ nlohmann::ordered_json point_json(const eval::Point& point) {
                                  {"mean_magnitude", point.mean_magnitude}};
   if (point.cknna) json["cknna"] = *point.cknna;
   if (point.monosemanticity) json["monosemanticity"] = *point.monosemanticity;
-  if (point.activity) json["activity"] = activity_json(*point.activity);
+  if (point.activity) json["activity"] = to_json(*point.activity);
   return json;
-}
-
-}  // namespace
-
-void print(std::ostream& out, const RunReport& report) {
-  const auto& e = report.evaluation;
-  out << report.run << ": " << e.model << ", " << e.latents << " latents, on " << e.rows << " rows of "
-      << e.data << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
-  print_points(out, e);
-  const auto steps = eval::progressive_recovery(e);
-  if (!steps.empty()) print_progressive(out, steps);
-  if (e.points.front().activity) {
-    print_magnitudes(out, e);
-    print_frequencies(out, e);
-  }
-  if (!report.recovery.empty()) print_recovery(out, report.recovery);
 }
 
 nlohmann::ordered_json to_json(const RunReport& report) {
@@ -205,7 +127,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
                                  {"dead_fraction", e.dead_fraction},
                                  {"points", nlohmann::ordered_json::array()}};
   add_view(json, e.view);
-  for (const auto& point : e.points) json["points"].push_back(point_json(point));
+  for (const auto& point : e.points) json["points"].push_back(to_json(point));
   for (const auto& step : eval::progressive_recovery(e)) {
     json["progressive"].push_back({{"label", step.label},
                                    {"k", number_or_null(step.k)},

@@ -8,7 +8,7 @@
 
 #include "cli/command.h"
 #include "msae/eval/evaluator.h"
-#include "msae/eval/recovery.h"
+#include "msae/eval/metrics.h"
 
 namespace msae::cli {
 
@@ -16,10 +16,20 @@ struct RunReport {
   std::string run;
   eval::Evaluation evaluation;
   std::vector<eval::Recovery> recovery = {};  ///< empty unless the truth is known
+  std::vector<bool> dominated = {};           ///< of each point; empty unless runs are compared
 };
+
+/// "level 1 (k=8)"
+std::string point_name(const eval::Point& point);
+
+/// What tables have of a point: names of the columns, and their cells.
+/// \param like the first point of the table, which has what all of them have
+std::vector<std::string> point_header(const eval::Point& like);
+std::vector<std::string> point_cells(const eval::Point& point, const eval::Point& like);
 
 void print(std::ostream& out, const RunReport& report);
 nlohmann::ordered_json to_json(const RunReport& report);
+nlohmann::ordered_json to_json(const eval::Point& point);
 
 /// eval::evaluate with a progress bar.
 eval::Evaluation evaluate_with_bar(models::SparseAutoencoder& model, data::EmbeddingSource& data,

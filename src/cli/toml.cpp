@@ -44,12 +44,22 @@ std::string text_of(const toml::value& value) {
   return std::to_string(number);
 }
 
+// What an array holds when another element joins it. Booleans stand alone.
+Kind joined(Kind known, Kind added) {
+  if (known == added) return known;
+  const bool text =
+      (known == Kind::text || known == Kind::number) && (added == Kind::text || added == Kind::number);
+  return text ? Kind::text : Kind::other;
+}
+
 TomlEntry entry_of(const std::string& section, const std::string& name, const toml::value& value) {
-  TomlEntry entry{section, name, line_of(value.location()), kind_of(value), {}};
+  TomlEntry entry{section, name, line_of(value.location()), kind_of(value), Kind::other, {}};
   if (value.is_array()) {
     for (const auto& element : value.as_array()) {
       const auto kind = kind_of(element);
-      if (kind != Kind::text && kind != Kind::number) entry.kind = Kind::other;
+      entry.element = entry.values.empty() ? kind : joined(entry.element, kind);
+      const bool is_value = kind == Kind::text || kind == Kind::number || kind == Kind::boolean;
+      if (!is_value || entry.element == Kind::other) entry.kind = Kind::other;
       if (entry.kind == Kind::array) entry.values.push_back(text_of(element));
     }
   } else if (entry.kind != Kind::table && entry.kind != Kind::other) {

@@ -14,6 +14,7 @@ struct TomlEntry {
   std::string name;
   long line = 0;  ///< from 1
   Kind kind = Kind::other;
+  Kind element = Kind::other;       ///< of an array: what it holds, text where there is any
   std::vector<std::string> values;  ///< as they would be typed; several for an array alone
 };
 

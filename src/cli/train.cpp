@@ -3,82 +3,30 @@
 
 #include "cli/data_options.h"
 #include "cli/options_file.h"
-#include "cli/progress_bar.h"
 #include "cli/report.h"
 #include "cli/table.h"
 #include "cli/train_arguments.h"
+#include "cli/train_run.h"
 #include "msae/core/device.h"
 #include "msae/core/error.h"
-#include "msae/io/model_folder.h"
 #include "train/run_folder.h"
 
 namespace msae::cli {
 namespace {
 
-std::string progress_text(const train::Progress& p) {
-  return "loss " + fixed(p.metrics.loss, 4) + "  FVU " + fixed(p.metrics.fvu, 4) + "  active " +
-         fixed(p.metrics.active, 1) + "  " + std::to_string(p.metrics.dead) + " dead  " +
-         fixed(p.rows_per_second, 0) + " rows/s  " + duration(p.seconds_left) + " left";
-}
-
-// Read as the training data is; null where there is nothing to evaluate on.
-std::shared_ptr<data::EmbeddingSource> open_evaluation_data(const TrainArguments& a,
-                                                            const data::Prepared& training) {
-  if (a.eval.empty()) return training.held_out;
-  const auto dim = training.rows->dim();
-  auto read = a.read;
-  read.holdout = 0;
-  auto source = open_data(a.eval, read, a.common).rows;
-  if (source->dim() != dim) {
-    throw IoError(source->name() + ": has dimension " + std::to_string(source->dim()) +
-                  " but the training data has " + std::to_string(dim));
-  }
-  return source;
-}
-
-// Options that cannot be, before all rows are looked at.
-void refuse_bad_options(TrainArguments a) {
-  a.common.quiet = true;  // what is to be said is said of the rows that are left
-  plan(a, *data::open(a.data));
-}
-
-nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult& result) {
-  nlohmann::ordered_json json = {{"run", a.out},
-                                 {"finished", result.finished},
-                                 {"steps", result.steps},
-                                 {"seconds", result.seconds},
-                                 {"step_ms", result.step_milliseconds}};
-  if (result.last) {
-    json.update({{"loss", result.last->loss},
-                 {"fvu", result.last->fvu},
-                 {"active", result.last->active},
-                 {"dead", result.last->dead}});
-  }
-  return json;
-}
-
 void run(const TrainArguments& a) {
   apply(a.common, a.out);
-  const auto device = resolve_device(a.common.device);
+  resolve_device(a.common.device);
   watch_interrupts();
   train::RunFolder::check({.folder = a.out, .resume = a.resume});
-  if (a.read.skip_bad_rows) refuse_bad_options(a);
+  if (a.read.skip_bad_rows) plan_quietly(a, *data::open(a.data));  // before all rows are looked at
   const auto data = open_data(a.data, a.read, a.common);
   const auto evaluation_data = open_evaluation_data(a, data);
-  const auto p = plan(a, *data.rows);
-
-  models::SparseAutoencoder model(p.model);
-  model.to(device);
-  train::Trainer trainer(model, p.train);
-  ProgressBar bar(!a.common.quiet);
-  trainer.on_progress([&](const train::Progress& progress) {
-    bar.update(static_cast<double>(progress.step) / static_cast<double>(progress.steps),
-               progress_text(progress));
-  });
-  trainer.on_reading(reading(bar, data.rows->name()));
-  trainer.stop_when(&interrupted());
-  const auto result = trainer.fit(*data.rows, p.run);
-  bar.clear();
+  const auto trained = train_as_planned(
+      plan(a, *data.rows), *data.rows, a.common, [](ProgressBar& bar, const train::Progress& p) {
+        bar.update(share_done(p), progress_text(p) + "  " + duration(p.seconds_left) + " left");
+      });
+  const auto& result = trained.result;
   auto json = to_json(a, result);
   add_skipped(json, a.read, data);
   if (!result.finished) {
@@ -86,12 +34,9 @@ void run(const TrainArguments& a) {
     throw Error("interrupted after step " + std::to_string(result.steps) + ", the model so far is saved in " +
                 a.out + "; go on with: msae train --out " + a.out + " --resume");
   }
-  const auto steps = std::to_string(result.steps) + " steps in " + duration(result.seconds);
-  say(a.common,
-      result.last ? a.out + ": trained, " + steps + " (" + fixed(result.step_milliseconds, 0) + " ms a step)"
-                  : a.out + ": was finished before, " + steps);
+  say(a.common, a.out + ": " + outcome_text(result));
   if (evaluation_data) {
-    const RunReport report{a.out, evaluate_with_bar(model, *evaluation_data, {}, a.common)};
+    const RunReport report{a.out, evaluate_with_bar(*trained.model, *evaluation_data, {}, a.common)};
     if (shows_table(a.common)) print(std::cout, report);
     json["evaluation"] = cli::to_json(report);
   }

@@ -41,7 +41,7 @@ bool has_levels(const TrainArguments& a) {
 void refuse_what_does_not_apply(const TrainArguments& a) {
   const auto refuse_unless = [&](bool applies, bool given, const char* option, const char* of) {
     if (!given || applies) return;
-    throw std::invalid_argument(std::string(option) + ": is for " + of + ", not for --model " + a.model);
+    throw DoesNotApply(std::string(option) + ": is for " + of + ", not for --model " + a.model);
   };
   const bool matryoshka = a.model == "matryoshka", jump = a.model == "jump-relu";
   const bool has_k = a.model == "topk" || a.model == "batch-topk" || a.model == "prefix-matryoshka";

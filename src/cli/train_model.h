@@ -2,13 +2,19 @@
 #pragma once
 
 #include <cstdint>
+#include <stdexcept>
 #include <vector>
 
 #include "cli/train_arguments.h"
 
 namespace msae::cli {
 
-/// \throws std::invalid_argument for an option that has no say in the chosen model
+/// An option that has no say in the chosen model.
+struct DoesNotApply : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+
+/// It is a mistake better told than ignored. \throws DoesNotApply naming the option
 void refuse_what_does_not_apply(const TrainArguments& arguments);
 
 /// Size of the dictionary. \throws std::invalid_argument naming the option

@@ -92,7 +92,8 @@ std::vector<double> geometric_median(EmbeddingSource& rows, const GeometricMedia
   };
   auto centre = statistics(rows, report).mean;
   const auto width = centre.size();
-  for (done = 1; done < passes; ++done) {
+  for (std::int64_t step = 1; step <= options.iterations; ++step) {
+    done = static_cast<double>(step);
     Pull pull(centre, options.tolerance);
     for_each_block(rows.rows(), rows.dim(), report,
                    [&](std::int64_t first, std::int64_t count, std::span<float> values) {

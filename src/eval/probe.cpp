@@ -32,7 +32,7 @@ torch::Tensor checked_labels(const torch::Tensor& labels, const torch::Tensor& r
                   c10::isIntegralType(labels.scalar_type(), /*includeBool=*/false),
               "probe: expected an integer label for each of ", rows.size(0), " rows, got ", labels.sizes(),
               " of ", labels.scalar_type());
-  const auto wide = labels.to(rows.device(), torch::kInt64);
+  auto wide = labels.to(rows.device(), torch::kInt64);
   if (wide.numel() == 0) return wide;
   const auto least = wide.min().item<std::int64_t>(), most = wide.max().item<std::int64_t>();
   TORCH_CHECK(least >= 0, "probe: labels must not be negative, got ", least);

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -78,20 +79,29 @@ ModelConfig read_config(const fs::path& folder) {
   return parse_config(files::read_text(path, max_bytes), path.string());
 }
 
+models::SparseAutoencoderOptions options_of(const ModelConfig& config, const std::string& file) {
+  models::SparseAutoencoderOptions options{.dim = config.dim,
+                                           .latents = config.latents,
+                                           .activation = config.activation,
+                                           .tied = config.tied,
+                                           .normalise_rows = config.normalise_rows,
+                                           .soft_cap = config.soft_cap,
+                                           .ranking = config.ranking};
+  try {
+    options.validate();
+  } catch (const std::invalid_argument& impossible) {
+    throw IoError(file + ": msae." + impossible.what());
+  }
+  return options;
+}
+
 // Building it takes the most memory: two dictionaries and what they are made from.
 std::shared_ptr<SparseAutoencoder> empty_model(const ModelConfig& config, c10::ScalarType type,
-                                               const std::string& name) {
+                                               const fs::path& folder) {
   const auto elements =
       saturating_product(static_cast<std::uint64_t>(config.dim), static_cast<std::uint64_t>(config.latents));
-  require_memory(saturating_product(elements, 3 * c10::elementSize(type)), "the model " + name);
-  auto model = std::make_shared<SparseAutoencoder>(
-      models::SparseAutoencoderOptions{.dim = config.dim,
-                                       .latents = config.latents,
-                                       .activation = config.activation,
-                                       .tied = config.tied,
-                                       .normalise_rows = config.normalise_rows,
-                                       .soft_cap = config.soft_cap,
-                                       .ranking = config.ranking});
+  require_memory(saturating_product(elements, 3 * c10::elementSize(type)), "the model " + folder.string());
+  auto model = std::make_shared<SparseAutoencoder>(options_of(config, (folder / config_name).string()));
   model->to(type);
   return model;
 }
@@ -139,8 +149,16 @@ void read_threshold(SparseAutoencoder& model, const ModelConfig& config, const S
     stored.refuse("is not the same for all latents, as that of a " + models::kind(config.activation) +
                   " model is");
   }
-  const auto several = config.thresholds.size() > 1;
-  stored.assign(model.threshold, several ? torch::tensor(config.thresholds, torch::kFloat64) : values[0]);
+  stored.assign(model.threshold, values[0]);
+}
+
+// A matryoshka over batches has one for each level, for which the weights have no place.
+void set_thresholds(SparseAutoencoder& model, const ModelConfig& config, const std::string& file) {
+  if (config.thresholds.empty()) return;
+  model.threshold.copy_(torch::tensor(config.thresholds, torch::kFloat64));
+  if (!all_finite(model.threshold)) {
+    throw IoError(file + ": msae.activation.thresholds do not fit the weights' precision");
+  }
 }
 
 // Undoes what save() folded in.
@@ -151,7 +169,7 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   const StoredTensor input_bias(file, "b_dec", {config.dim});
   const StoredTensor latent_bias(file, "b_enc", {config.latents});
   const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
-  auto model = empty_model(config, type, folder.string());
+  auto model = empty_model(config, type, folder);
   set_statistics(*model, config, (folder / config_name).string());
 
   read_decoder(*model, decoder, config.scale);
@@ -163,6 +181,7 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   latent_bias.assign(model->latent_bias, bias);
   if (has_threshold(config)) {
     read_threshold(*model, config, StoredTensor(file, "threshold", {config.latents}));
+    set_thresholds(*model, config, (folder / config_name).string());
   }
   return model;
 }

@@ -18,7 +18,7 @@ constexpr std::int64_t format_version = 1;
 // What SAELens calls the model that computes the same as ours does by default. It has none for some of our
 // options, and shall refuse such a model rather than compute something else.
 std::string architecture(const ModelConfig& config) {
-  if (config.normalise_rows || config.soft_cap > 0 || config.ranking != models::Ranking::positive) {
+  if (config.normalise_rows || config.soft_cap != 0 || config.ranking != models::Ranking::positive) {
     return "msae";
   }
   if (std::holds_alternative<models::Relu>(config.activation)) return "standard";
@@ -82,6 +82,15 @@ void parse_activation(const JsonObject& fields, ModelConfig& config) {
   }
 }
 
+models::Ranking parse_ranking(const JsonObject& own) {
+  const auto name = own.text_or("ranking", "positive");
+  try {
+    return models::ranking_named(name);
+  } catch (const std::invalid_argument&) {
+    own.refuse("ranking", "is none of positive, value and magnitude: " + as_written(name));
+  }
+}
+
 ordered_json own_part(const ModelConfig& config) {
   ordered_json json;
   json["format_version"] = format_version;
@@ -89,7 +98,7 @@ ordered_json own_part(const ModelConfig& config) {
   json["activation"] = activation_json(config);
   if (config.tied) json["tied"] = true;
   if (config.normalise_rows) json["normalise_rows"] = true;
-  if (config.soft_cap > 0) json["soft_cap"] = config.soft_cap;
+  if (config.soft_cap != 0) json["soft_cap"] = config.soft_cap;
   if (config.ranking != models::Ranking::positive) json["ranking"] = models::ranking_name(config.ranking);
   json["scale"] = config.scale;
   json["mean"] = config.mean;
@@ -126,8 +135,7 @@ void parse_own_part(const JsonObject& own, ModelConfig& config) {
   config.tied = own.flag_or("tied", false);
   config.normalise_rows = own.flag_or("normalise_rows", false);
   if (own.has("soft_cap")) config.soft_cap = own.number("soft_cap");
-  if (config.soft_cap < 0) own.refuse("soft_cap", "must be positive, not " + as_written(config.soft_cap));
-  config.ranking = models::ranking_named(own.text_or("ranking", "positive"));
+  config.ranking = parse_ranking(own);
   config.mean = own.numbers("mean");
   if (config.mean.size() != static_cast<std::size_t>(config.dim)) {
     own.refuse("mean", "has " + std::to_string(config.mean.size()) + " numbers, but d_in is " +
@@ -202,11 +210,7 @@ ModelConfig parse_config(std::string_view text, const std::string& file) {
   config.centred_input = fields.flag_or("apply_b_dec_to_input", true);
   check_processing(fields);
   if (fields.has("msae")) {
-    try {
-      parse_own_part(fields.object("msae"), config);
-    } catch (const std::invalid_argument& impossible) {
-      throw IoError(file + ": msae." + impossible.what());
-    }
+    parse_own_part(fields.object("msae"), config);
     if (name != architecture(config)) {
       fields.refuse("architecture", "is " + as_written(name) + ", which does not fit msae.activation.kind " +
                                         models::kind(config.activation));

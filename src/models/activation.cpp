@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <iterator>
+#include <limits>
+#include <sstream>
 #include <stdexcept>
+
+#include "models/check_positive.h"
 
 namespace msae::models {
 namespace {
@@ -51,11 +55,6 @@ void check_weights(const std::vector<double>& weights, std::size_t levels) {
   if (!std::isfinite(sum)) refuse("weights: their sum is too large");
 }
 
-void check_positive(double value, const char* field) {
-  if (value > 0 && std::isfinite(value)) return;
-  refuse(std::string(field) + ": must be positive and finite, not " + std::to_string(value));
-}
-
 struct Validator {
   std::int64_t latents;
 
@@ -84,6 +83,14 @@ struct Validator {
 constexpr const char* ranking_names[] = {"positive", "value", "magnitude"};
 
 }  // namespace
+
+void check_positive(double value, const char* field) {
+  using Float = std::numeric_limits<float>;
+  if (value >= Float::min() && value <= Float::max()) return;
+  std::ostringstream sentence;
+  sentence << field << ": must be positive and finite in float32, not " << value;
+  refuse(sentence.str());
+}
 
 std::string ranking_name(Ranking ranking) {
   return ranking_names[static_cast<std::size_t>(ranking)];

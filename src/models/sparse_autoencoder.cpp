@@ -3,9 +3,9 @@
 #include <ATen/CPUGeneratorImpl.h>
 
 #include <cmath>
-#include <limits>
 #include <stdexcept>
 
+#include "models/check_positive.h"
 #include "msae/core/memory.h"
 #include "msae/ops/selection.h"
 
@@ -32,12 +32,6 @@ RowMoments row_moments(const torch::Tensor& rows) {
   return {rows.mean(1, /*keepdim=*/true), rows.std(1, /*unbiased=*/true, /*keepdim=*/true)};
 }
 
-void check_norm(double norm, const char* field) {
-  if (!(norm > 0) || !std::isfinite(norm)) {
-    throw std::invalid_argument(std::string(field) + ": must be positive, not " + std::to_string(norm));
-  }
-}
-
 }  // namespace
 
 std::string OperatingPoint::label() const {
@@ -56,13 +50,10 @@ std::string OperatingPoint::label() const {
 void SparseAutoencoderOptions::validate() const {
   if (dim < 1) throw std::invalid_argument("dim: must be at least 1, not " + std::to_string(dim));
   if (latents < 1) throw std::invalid_argument("latents: must be at least 1, not " + std::to_string(latents));
-  check_norm(decoder_norm, "decoder_norm");
-  check_norm(encoder_norm, "encoder_norm");
+  check_positive(decoder_norm, "decoder_norm");
+  check_positive(encoder_norm, "encoder_norm");
   models::validate(activation, latents);
-  if (!(soft_cap >= 0) || !std::isfinite(soft_cap)) {
-    throw std::invalid_argument("soft_cap: must be positive and finite (0: none), not " +
-                                std::to_string(soft_cap));
-  }
+  if (soft_cap != 0) check_positive(soft_cap, "soft_cap");
   if (std::holds_alternative<JumpRelu>(activation) && ranking != Ranking::positive) {
     throw std::invalid_argument("ranking: a jump-relu model has positive latents alone");
   }
@@ -115,14 +106,15 @@ torch::Tensor SparseAutoencoder::denormalise(const torch::Tensor& normalised) co
   return normalised / scale + mean;
 }
 
+torch::Tensor SparseAutoencoder::standardise_rows(const torch::Tensor& normalised) const {
+  if (!options_.normalise_rows) return normalised;
+  const auto moments = row_moments(normalised);
+  return (normalised - moments.mean) / (moments.deviation + row_epsilon);
+}
+
 torch::Tensor SparseAutoencoder::pre_activations(const torch::Tensor& normalised) const {
-  auto rows = normalised;
-  if (options_.normalise_rows) {
-    const auto moments = row_moments(normalised);
-    rows = (normalised - moments.mean) / (moments.deviation + row_epsilon);
-  }
   // The bias is folded: u V^T + (b - V b_pre) spares a centred copy of u.
-  return torch::addmm(latent_bias - encoder.mv(pre_bias), rows, encoder.t());
+  return torch::addmm(latent_bias - encoder.mv(pre_bias), standardise_rows(normalised), encoder.t());
 }
 
 torch::Tensor SparseAutoencoder::restore_rows(const torch::Tensor& decoded,
@@ -133,8 +125,11 @@ torch::Tensor SparseAutoencoder::restore_rows(const torch::Tensor& decoded,
 }
 
 torch::Tensor SparseAutoencoder::dense_latents(const torch::Tensor& pre) const {
-  const auto passed = options_.ranking == Ranking::positive ? pre.relu() : pre;
-  return options_.soft_cap > 0 ? (passed / options_.soft_cap).tanh() * options_.soft_cap : passed;
+  return cap(options_.ranking == Ranking::positive ? pre.relu() : pre);
+}
+
+torch::Tensor SparseAutoencoder::cap(const torch::Tensor& values) const {
+  return options_.soft_cap > 0 ? (values / options_.soft_cap).tanh() * options_.soft_cap : values;
 }
 
 torch::Tensor SparseAutoencoder::scores(const torch::Tensor& pre) const {

@@ -150,13 +150,14 @@ class AutogradEngine final : public Engine {
     const auto seed = options_.seed + static_cast<std::uint64_t>(steps_);
     if (!resample(model_, input, result.residual, which, seed)) return;
     last_active_.masked_fill_(which, rows_seen_);
+    const auto latents = which.nonzero().flatten();
     for (const auto& parameter : model_.parameters()) {
-      if (parameter.size(0) != model_.latents() || parameter.is_same(model_.pre_bias)) continue;
-      auto& moments = static_cast<torch::optim::AdamWParamState&>(
-          *optimizer_.state().at(parameter.unsafeGetTensorImpl()));
-      const auto rows = which.nonzero().flatten();
-      moments.exp_avg().index_fill_(0, rows, 0);
-      moments.exp_avg_sq().index_fill_(0, rows, 0);
+      if (parameter.is_same(model_.pre_bias)) continue;  // all others have a row a latent
+      const auto found = optimizer_.state().find(parameter.unsafeGetTensorImpl());
+      if (found == optimizer_.state().end()) continue;  // frozen
+      auto& moments = static_cast<torch::optim::AdamWParamState&>(*found->second);
+      moments.exp_avg().index_fill_(0, latents, 0);
+      moments.exp_avg_sq().index_fill_(0, latents, 0);
     }
   }
 

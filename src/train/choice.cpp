@@ -23,7 +23,9 @@ torch::Tensor smallest(const torch::Tensor& scores, const torch::Tensor& kept) {
 // Levels of k latents a row.
 Choice choose_by_row(const SparseAutoencoder& model, const torch::Tensor& pre,
                      const std::vector<std::int64_t>& levels, const std::vector<double>& weights) {
-  const auto most = model.passing(pre).sum(1).max().item<std::int64_t>();
+  // One level has none to be joined with.
+  const auto most =
+      levels.size() > 1 ? model.passing(pre).sum(1).max().item<std::int64_t>() : model.latents();
   auto effective = collapse(levels, weights, most, model.latents());
   return {.level = ops::nested_levels(model.scores(pre), effective.levels),
           .weights = std::move(effective.weights),
@@ -71,9 +73,11 @@ struct Chooser {
     return nested.batch ? choose_by_batch(model, pre, nested.levels, weights)
                         : choose_by_row(model, pre, nested.levels, weights);
   }
+  // Its latents are zero below the threshold, and even those have a say in where it moves.
   Choice operator()(const models::JumpRelu&) const {
-    const auto dropped = model.selection(pre).logical_not_();
-    return {.level = dropped.to(torch::kUInt8), .weights = {1}, .smallest_kept = {}};
+    return {.level = torch::zeros(pre.sizes(), pre.options().dtype(torch::kUInt8)),
+            .weights = {1},
+            .smallest_kept = {}};
   }
   Choice operator()(const models::PrefixMatryoshka& nested) const {
     return choose_by_prefix(model, pre, nested);

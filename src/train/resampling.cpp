@@ -23,9 +23,11 @@ bool resample(models::SparseAutoencoder& model, const torch::Tensor& input, cons
   const torch::NoGradGuard no_grad;
   const auto losses = residual.square().sum(1);
   const auto which = dead.nonzero().flatten();
-  if (which.numel() == 0 || !(losses.max().item<double>() > 0)) return false;
+  const auto worst = losses.max().item<double>();
+  if (which.numel() == 0 || !(worst > 0) || !std::isfinite(worst)) return false;
   const auto living = model.encoder.norm(2, 1).masked_select(dead.logical_not());
-  const auto rows = input.index_select(0, draw(losses, which.numel(), seed)) - model.pre_bias;
+  const auto drawn = input.index_select(0, draw(losses, which.numel(), seed));
+  const auto rows = model.standardise_rows(drawn) - model.pre_bias;
   const auto directions = rows / rows.norm(2, 1, /*keepdim=*/true).clamp_min(1e-12);
   if (!model.options().tied) {
     const auto norm = living.numel() > 0 ? share_of_living_norm * living.mean() : torch::ones_like(losses[0]);

@@ -57,14 +57,20 @@ bool has_rows(const fs::path& metrics) {
   return fs::file_size(metrics, error) > std::string(metrics_header).size() + 1 && !error;
 }
 
-// Anything but what a run leaves that failed before its first step.
-bool holds_something(const fs::path& folder) {
+bool is_temporary(const fs::path& name) {
+  return name.string().rfind('.', 0) == 0 && name.extension() == ".tmp";
+}
+
+// Anything but what a run leaves that failed before its first step. To go on with one that was killed before
+// its first save is to begin anew: the steps it has told of are lost.
+bool holds_something(const fs::path& folder, bool resume) {
   std::error_code error;
   if (!fs::is_directory(folder, error)) return false;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const auto name = entry.path().filename();
-    const bool unfinished = name == "options.toml" || (name == "metrics.csv" && !has_rows(entry.path())) ||
-                            (name == "state" && !fs::exists(state_file(folder), error));
+    const bool unfinished =
+        name == "options.toml" || (name == "metrics.csv" && (resume || !has_rows(entry.path()))) ||
+        (name == "state" && !fs::exists(state_file(folder), error)) || (resume && is_temporary(name));
     if (!unfinished) return true;
   }
   return false;
@@ -127,7 +133,7 @@ void RunFolder::check(const RunOptions& options) {
       throw IoError(file.string() + ": is not a regular file");
     }
   }
-  if (has_state(options) || !holds_something(folder)) return;
+  if (has_state(options) || !holds_something(folder, options.resume)) return;
   if (is_locked(folder)) fail_in_use(folder);  // what a run holds before its first save says little
   throw IoError(folder.string() +
                 (options.resume

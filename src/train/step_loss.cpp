@@ -31,10 +31,12 @@ const models::JumpRelu* jump_relu(const SparseAutoencoder& model) {
   return std::get_if<models::JumpRelu>(&model.activation());
 }
 
-// Latents before any is left out, differentiable; of jump-relu also in its thresholds.
+// Latents for the choice to take from, differentiable; those of jump-relu also in its thresholds, whose
+// gradient comes from either side of them: another relu() would let nothing through from below.
 torch::Tensor latents_of(const SparseAutoencoder& model, const torch::Tensor& pre) {
   const auto* jump = jump_relu(model);
-  return model.dense_latents(jump ? ops::jump_relu(pre, model.log_threshold.exp(), jump->bandwidth) : pre);
+  if (!jump) return model.dense_latents(pre);
+  return model.cap(ops::jump_relu(pre, model.log_threshold.exp(), jump->bandwidth));
 }
 
 torch::Tensor at_most(const torch::Tensor& latents, const torch::Tensor& level, std::int64_t most) {

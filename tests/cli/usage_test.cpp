@@ -45,6 +45,8 @@ TEST_F(Usage, WrongUsageExitsWith2) {
   EXPECT_THAT(run({"eval", "run"}), IsWrongUsage("--data"));
   EXPECT_THAT(run({"eval", "run", "data.h5:/rows"}), IsWrongUsage("as in --data clip.h5:/test"));
   EXPECT_THAT(run({"train", "--resume"}), IsWrongUsage("--resume needs --out RUN"));
+  EXPECT_THAT(run({"pareto", "run"}), IsWrongUsage("as in --data clip.h5:/test"));
+  EXPECT_THAT(run({"sweep"}), IsWrongUsage("CONFIG"));
   EXPECT_THAT(run({"info"}), IsWrongUsage("PATH"));
   EXPECT_THAT(run({"synth"}), IsWrongUsage("OUT"));
   EXPECT_TRUE(std::filesystem::is_empty(here.path()));
@@ -135,8 +137,8 @@ TEST_F(Usage, OptionsThatExcludeEachOther) {
 }
 
 TEST_F(Usage, HelpOfTheProgramNamesTheSubcommands) {
-  expect_help({"--help"},
-              {"train", "eval", "info", "synth", "completion", "--config", "--version", "Exit codes"});
+  expect_help({"--help"}, {"train", "sweep", "eval", "pareto", "info", "synth", "completion", "--config",
+                           "--version", "Exit codes"});
 }
 
 TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
@@ -152,6 +154,12 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
   expect_help({"eval", "--help"},
               common + Arguments{"RUN", "--data", "--k", "--truth", "--centred", "--batch-size", "--device",
                                  "FVU", "--cknna", "--activity", "--monosemanticity"});
+  expect_help({"pareto", "--help"},
+              common + Arguments{"RUN", "--data", "--k", "8,16,32,64,128,256,512", "--out", "--csv",
+                                 "--unit-rows", "--holdout", "--skip-bad-rows", "--centred", "--device",
+                                 "hypervolume", "on_frontier"});
+  expect_help({"sweep", "--help"},
+              common + Arguments{"CONFIG", "--out", "--device", "[sweep]", "weights = [", "pareto.html"});
   expect_help({"info", "--help"}, common + Arguments{"PATH"});
   expect_help({"synth", "--help"},
               common + Arguments{"OUT", "--rows", "--dim", "--concepts", "--depth", "--branching", "--active",

@@ -160,15 +160,15 @@ TEST(Cknna, IsThePublishedOneOfRealRows) {
   const char* real = std::getenv("MSAE_REAL_DATA");
   const char* golden = std::getenv("MSAE_GOLDEN");
   if (!real || !golden) GTEST_SKIP() << "needs the real embeddings and the published numbers";
-  const auto file = data::hdf5::File::open(std::string(golden) + "/metrics.h5");
+  const auto file = test::Golden(std::string(golden) + "/metrics.h5");
   const auto source = data::open(std::string(real) + "/clip_vitb32_images.h5:/test/embeddings");
   std::vector<float> values(200 * 512);
   source->read(3000, 200, values);
   auto a = torch::tensor(values).reshape({200, 512});
   a = a - a.mean(0);
-  const auto b = a.mm(test::golden(file, "cknna/clip_rows/projection").to(torch::kFloat32)).relu();
+  const auto b = a.mm(file.tensor("cknna/clip_rows/projection").to(torch::kFloat32)).relu();
   for (const auto k : tops) {
-    const auto expected = test::golden(file, "cknna/clip_rows/unbiased_top" + std::to_string(k));
+    const auto expected = file.tensor("cknna/clip_rows/unbiased_top" + std::to_string(k));
     EXPECT_NEAR(cknna(a, b, k), expected.item<double>(), 1e-6) << k;
   }
 }

@@ -9,8 +9,8 @@ namespace msae::test {
 
 /// A data set of the fixture, as float64.
 inline torch::Tensor metric(const std::string& path) {
-  static const auto file = data::hdf5::File::open(MSAE_TEST_DATA "/metrics.h5");
-  return golden(file, path);
+  static const Golden file(MSAE_TEST_DATA "/metrics.h5");
+  return file.tensor(path);
 }
 
 /// One of its cases of rows and reconstructions.

@@ -18,9 +18,9 @@ TEST(RealMetrics, ArePublishedOnes) {
   const auto source = data::open(std::string(data) + "/clip_vitb32_images.h5:/test/embeddings");
   auto x = torch::empty({200, 512});
   source->read(3000, 200, {x.mutable_data_ptr<float>(), static_cast<std::size_t>(x.numel())});
-  const auto file = data::hdf5::File::open(std::string(golden) + "/metrics.h5");
+  const auto file = test::Golden(std::string(golden) + "/metrics.h5");
   const auto published = [&](const std::string& what) {
-    return test::golden(file, "reconstruction/clip_rows/" + what);
+    return file.tensor("reconstruction/clip_rows/" + what);
   };
   const auto y = x + published("noise").to(torch::kFloat32);
   EXPECT_CLOSE(fvu_per_row(x, y), published("fvu_rows"), 1e-6);

@@ -29,6 +29,11 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::ThrowsMessage;
 
+// Damage to one field of msae.activation.
+std::function<void(json&)> with(const char* key, const json& value) {
+  return [key, value](json& c) { c["msae"]["activation"][key] = value; };
+}
+
 // A saved model of dimension 12 with 40 latents, for a test to damage.
 class DamagedFolder : public ::testing::Test {
  protected:
@@ -147,6 +152,63 @@ TEST_F(DamagedFolder, ActivationsAreImpossible) {
                  "cfg.json: weights: one is needed");
   expect_refused([](json& c) { c.erase("msae"), c["k"] = "8"; },
                  "cfg.json: k must be a whole number, not \"8\"");
+}
+
+TEST_F(DamagedFolder, OptionsAreImpossible) {
+  const auto own = [](const char* key, const json& value) {
+    return [key, value](json& c) { c["msae"][key] = value, c["architecture"] = "msae"; };
+  };
+  expect_refused(own("tied", "yes"), "cfg.json: msae.tied must be true or false, not \"yes\"");
+  expect_refused(own("normalise_rows", 1), "cfg.json: msae.normalise_rows must be true or false, not 1");
+  expect_refused(own("soft_cap", "1"), "cfg.json: msae.soft_cap must be a number, not \"1\"");
+  expect_refused(own("soft_cap", -1),
+                 "cfg.json: msae.soft_cap: must be positive and finite in float32, not -1");
+  expect_refused(own("soft_cap", 1e-60), "cfg.json: msae.soft_cap: must be positive");
+  expect_refused(own("ranking", 1), "cfg.json: msae.ranking must be a text, not 1");
+  expect_refused(own("ranking", "a\nb"),
+                 "cfg.json: msae.ranking is none of positive, value and magnitude: \"a\\nb\"");
+  expect_refused([](json& c) { c["msae"]["soft_cap"] = 2; }, "cfg.json: architecture is \"topk\"");
+  expect_refused([](json& c) { c["architecture"] = "msae"; }, "cfg.json: architecture is \"msae\"");
+}
+
+TEST_F(DamagedFolder, JumpReluIsImpossible) {
+  fill(models::JumpRelu{});
+  expect_refused([](json& c) { c["msae"]["activation"].erase("threshold"); },
+                 "cfg.json: msae.activation.threshold is missing");
+  expect_refused(with("threshold", 0), "cfg.json: threshold: must be positive");
+  expect_refused(with("bandwidth", 1e60), "cfg.json: bandwidth: must be positive and finite in float32");
+  expect_refused(with("bandwidth", "wide"), "msae.activation.bandwidth must be a number");
+  expect_refused([](json& c) { c["msae"]["ranking"] = "value", c["architecture"] = "msae"; },
+                 "cfg.json: msae.ranking: a jump-relu model has positive latents alone");
+  overwrite(config_path(), config_.dump());
+  expect_refused("threshold", torch::full({40}, 0.0f) / 0,
+                 "tensor threshold holds NaN, infinite or too large");
+  expect_refused("threshold", torch::ones({39}), "tensor threshold has the shape [39], expected [40]");
+  tensors_.tensors.erase("threshold");
+  save_tensors(weights_path(), tensors_);
+  expect_refused("sae_weights.safetensors: has no tensor threshold");
+}
+
+TEST_F(DamagedFolder, PrefixesAreImpossible) {
+  fill(models::PrefixMatryoshka{.k = 5, .sizes = {10, 40}});
+  expect_refused(with("sizes", {10, 20}), "cfg.json: sizes: the last one must be the number of latents");
+  expect_refused(with("sizes", json::array()), "cfg.json: sizes: at least one");
+  expect_refused(with("sizes", 40), "msae.activation.sizes must be a list of whole numbers");
+  expect_refused(with("weights", {1}), "cfg.json: weights: one is needed");
+  expect_refused(with("k", 0), "cfg.json: k: must be from 1");
+  expect_refused([](json& c) { c["msae"]["activation"].erase("k"); }, "msae.activation.k is missing");
+}
+
+TEST_F(DamagedFolder, ThresholdsOfLevelsAreImpossible) {
+  fill(models::Matryoshka{.levels = {2, 7, 40}, .batch = true});
+  expect_refused(with("thresholds", {1, 2}),
+                 "msae.activation.thresholds must have a number for each of the 3 levels, not 2");
+  expect_refused(with("thresholds", json::array()), "for each of the 3 levels, not 0");
+  expect_refused(with("thresholds", 0.5), "msae.activation.thresholds must be a list of numbers");
+  expect_refused(with("thresholds", {1, 1e300, 1}),
+                 "cfg.json: msae.activation.thresholds do not fit the weights' precision");
+  expect_refused([](json& c) { c["msae"]["activation"].erase("thresholds"); },
+                 "architecture is \"jumprelu\", which does not fit msae.activation.kind matryoshka");
 }
 
 TEST_F(DamagedFolder, TensorsAreMissingOrOfTheWrongShape) {

@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "io/random_model.h"
 #include "io/safetensors.h"
 #include "io/tensor_file.h"
+#include "models/every_model.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
 #include "support/temp_dir.h"
@@ -55,10 +57,72 @@ TEST_P(SaeLensFolder, StaysTheSameWhenSavedAgain) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, SaeLensFolder,
-                         ::testing::Values("topk", "standard", "standard_no_b_dec_to_input", "mapped_topk",
-                                           "mapped_relu", "mapped_msae_rw", "ours_matryoshka",
+                         ::testing::Values("topk", "jumprelu", "standard", "standard_no_b_dec_to_input",
+                                           "mapped_topk", "mapped_relu", "mapped_msae_rw", "ours_matryoshka",
                                            "ours_batch_topk"),
                          [](const auto& tested) { return std::string(tested.param); });
+
+// SAELens trains thresholds without a bound; its latents are positive all the same.
+TEST(SaeLensJumpRelu, ThresholdsBelowZeroKeepEveryPositiveLatent) {
+  const torch::NoGradGuard no_grad;
+  const test::TempDir folder;
+  std::filesystem::copy(fixture("jumprelu"), folder / "model");
+  auto weights = load_tensors(folder / "model/sae_weights.safetensors");
+  auto& threshold = weights.tensors.at("threshold");
+  threshold.slice(0, 0, 10).fill_(-1);
+  threshold.slice(0, 10, 20).fill_(0);
+  save_tensors(folder / "model/sae_weights.safetensors", weights);
+  const auto x = load_tensors(folder / "model/expected.safetensors").tensors.at("x");
+
+  const auto model = load(folder / "model");
+  const auto& w = weights.tensors;
+  const auto pre = (x - w.at("b_dec")).mm(w.at("W_enc")) + w.at("b_enc");
+  expect_close(model->encode(x), pre.relu() * (pre > threshold));
+  EXPECT_GT((model->encode(x).slice(1, 0, 20) > 0).sum().item<int>(), 0);
+}
+
+// As in registry.py of sae-lens 6.54.12, which knows no "msae".
+TEST(SaeLens, IsToldAnArchitectureItDoesNotKnowWhereItWouldComputeSomethingElse) {
+  for (const auto& options : test::every_model(12, 40)) {
+    const test::TempDir folder;
+    save(test::random_model(options), folder.path());
+    const std::string name = config_of(folder.path()).at("architecture");
+    const auto* nested = std::get_if<models::Matryoshka>(&options.activation);
+    const bool plain =
+        !options.normalise_rows && options.soft_cap == 0 && options.ranking == models::Ranking::positive;
+    std::string expected = "msae";
+    if (plain && std::holds_alternative<models::Relu>(options.activation)) expected = "standard";
+    if (plain && (std::holds_alternative<models::TopK>(options.activation) || (nested && !nested->batch))) {
+      expected = "topk";
+    }
+    if (plain && expected == "msae") expected = "jumprelu";
+    EXPECT_EQ(name, expected) << test::name(options);
+  }
+}
+
+// SAELens' formulas on the stored tensors, of raw rows, whatever kind we have trained.
+TEST(SaeLens, ComputesTheSameFromWhatWeStore) {
+  const torch::NoGradGuard no_grad;
+  const auto x = test::random_rows({30, 12}, 8).to(torch::kFloat32);
+  for (const auto& options : test::some_models(12, 40)) {
+    const test::TempDir folder;
+    auto model = test::random_model(options);
+    save(model, folder.path());
+    const auto config = config_of(folder.path());
+    if (config.at("architecture") == "msae") continue;
+    auto w = load_tensors(folder / "sae_weights.safetensors").tensors;
+    const auto pre = (x - w.at("b_dec")).mm(w.at("W_enc")) + w.at("b_enc");
+    auto z = pre.relu();
+    if (config.at("architecture") == "jumprelu") z = z * (pre > w.at("threshold"));
+    if (config.at("architecture") == "topk") {
+      const auto top = z.topk(config.at("k").get<std::int64_t>(), 1);
+      z = torch::zeros_like(z).scatter_(1, std::get<1>(top), std::get<0>(top));
+    }
+    SCOPED_TRACE(test::name(options));
+    expect_close(model.encode(x), z);
+    expect_close(model.forward(x), z.mm(w.at("W_dec")) + w.at("b_dec"));
+  }
+}
 
 class OurFolder : public ::testing::TestWithParam<const char*> {};
 
@@ -111,9 +175,8 @@ void expect_refused(const std::string& key, const nlohmann::json& value, const s
 }
 
 TEST(SaeLens, ModelsThatWouldComputeSomethingElseAreRefused) {
-  expect_refused("architecture", "jumprelu",
-                 "is \"jumprelu\": of SAELens' own models only standard and topk");
-  expect_refused("architecture", "gated", "is \"gated\"");
+  expect_refused("architecture", "gated",
+                 "is \"gated\": of SAELens' own models only standard, topk and jumprelu can be read");
   expect_refused("normalize_activations", "layer_norm", "is \"layer_norm\": only none");
   expect_refused("normalize_activations", "expected_average_only_in", "only none");
   expect_refused("reshape_activations", "hook_z", "only none");

@@ -91,5 +91,52 @@ TEST_P(BatchTopK, KeepsTheLargestOfTheWholeBatch) {
 INSTANTIATE_TEST_SUITE_P(Sizes, BatchTopK,
                          testing::Combine(testing::Values(0, 1, 5, 22, 23, 50), testing::Values(0, 1, 3)));
 
+struct BatchCase {
+  const char* name;
+  std::int64_t rows, latents;
+  Levels levels;
+  int distinct;  // as in Case
+  double shift;
+};
+
+class BatchNestedLevels : public testing::TestWithParam<std::tuple<BatchCase, torch::ScalarType>> {};
+
+// The batch is one long row, whose levels are `rows` times as wide.
+TEST_P(BatchNestedLevels, AreThoseOfTheWholeBatchAsOneRow) {
+  const auto& [c, type] = GetParam();
+  auto pre = test::random({c.rows, c.latents}, 7, type) + c.shift;
+  if (c.distinct > 0) pre = (pre * c.distinct / 4).round();
+  auto wide = c.levels;
+  for (auto& k : wide) k *= c.rows;
+  const auto expected = naive_levels(pre.reshape({1, -1}), wide).reshape(pre.sizes());
+  EXPECT_TRUE(torch::equal(ops::batch_nested_levels(pre, c.levels), expected));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, BatchNestedLevels,
+    testing::Combine(
+        testing::Values(BatchCase{"plain", 5, 37, {4, 8, 16, 37}, 0, 0},
+                        BatchCase{"one_row", 1, 13, {1, 5}, 0, 0}, BatchCase{"one_latent", 4, 1, {1}, 0, 0},
+                        BatchCase{"k_zero", 3, 9, {0, 2, 9}, 0, 0}, BatchCase{"k_one", 6, 9, {1}, 0, 0},
+                        BatchCase{"all", 3, 9, {9}, 0, 0}, BatchCase{"beyond_all", 3, 9, {2, 9, 20}, 0, 0},
+                        BatchCase{"none", 3, 9, {0}, 0, 0}, BatchCase{"no_levels", 3, 9, {}, 0, 0},
+                        BatchCase{"few_positives", 6, 11, {1, 4, 10}, 0, -1.5},
+                        BatchCase{"no_positives", 6, 11, {1, 4, 10}, 0, -9},
+                        BatchCase{"ties", 11, 40, {1, 3, 7, 20}, 3, 0},
+                        BatchCase{"all_equal", 6, 17, {1, 2, 4, 16}, 1, 0}),
+        testing::Values(torch::kFloat32, torch::kFloat64)),
+    [](const auto& test) {
+      return std::string(std::get<0>(test.param).name) +
+             (std::get<1>(test.param) == torch::kFloat32 ? "_float32" : "_float64");
+    });
+
+TEST(BatchNestedLevels, RefuseWhatNestedLevelsRefuse) {
+  const auto pre = test::random({2, 8}, 1);
+  EXPECT_THROW(ops::batch_nested_levels(pre, {4, 4}), c10::Error);
+  EXPECT_THROW(ops::batch_nested_levels(pre, {-1}), c10::Error);
+  EXPECT_THROW(ops::batch_nested_levels(pre[0], {1}), c10::Error);
+  EXPECT_THROW(ops::batch_nested_levels(pre.to(torch::kInt64), {1}), c10::Error);
+}
+
 }  // namespace
 }  // namespace msae

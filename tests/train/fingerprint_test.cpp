@@ -31,6 +31,49 @@ TEST(Fingerprint, DifferencesAreToldInWords) {
               testing::HasSubstr("levels was 2 8"));
 }
 
+TEST(Fingerprint, TellsEveryOptionOfAModelApart) {
+  using models::Activation, models::JumpRelu, models::Matryoshka, models::PrefixMatryoshka;
+  const std::tuple<Activation, Activation, const char*> pairs[] = {
+      {Matryoshka{{2, 8}}, Matryoshka{{2, 8}, {1, 2}}, "weights was unset and is 1 2  now"},
+      {Matryoshka{{2, 8}}, Matryoshka{{2, 8}, {}, true}, "over batches was 0 and is 1 now"},
+      {JumpRelu{}, JumpRelu{.threshold = 0.5}, "threshold was 0.01 and is 0.5 now"},
+      {JumpRelu{}, JumpRelu{.bandwidth = 0.5}, "bandwidth was 0.05"},
+      {PrefixMatryoshka{2, {4, 8}}, PrefixMatryoshka{3, {4, 8}}, "k was 2 and is 3 now"},
+      {PrefixMatryoshka{2, {4, 8}}, PrefixMatryoshka{2, {2, 8}}, "sizes was 4 8  and is 2 8  now"},
+      {PrefixMatryoshka{2, {4, 8}}, PrefixMatryoshka{2, {4, 8}, {1, 2}}, "weights was"},
+      {Matryoshka{{2, 8}}, PrefixMatryoshka{2, {2, 8}}, "model was matryoshka and is prefix-matryoshka now"}};
+  for (const auto& [before, now, sentence] : pairs) {
+    EXPECT_THAT(differences(words(before), words(now)), testing::HasSubstr(sentence));
+  }
+  const auto told = [](auto change) {
+    models::SparseAutoencoderOptions options{.dim = 4, .latents = 8, .activation = models::TopK{3}};
+    const auto data = data::in_memory({1, 2, 3, 4, 5, 6, 7, 8}, 4);
+    const auto before = fingerprint(models::SparseAutoencoder(options), {}, *data, 30);
+    change(options);
+    return differences(before, fingerprint(models::SparseAutoencoder(options), {}, *data, 30));
+  };
+  EXPECT_EQ(told([](auto& o) { o.tied = true; }), "tied was 0 and is 1 now");
+  EXPECT_EQ(told([](auto& o) { o.normalise_rows = true; }), "normalise rows was 0 and is 1 now");
+  EXPECT_EQ(told([](auto& o) { o.soft_cap = 1.5; }), "soft cap was 0 and is 1.5 now");
+  EXPECT_EQ(told([](auto& o) { o.ranking = models::Ranking::value; }), "ranking was 0 and is 1 now");
+}
+
+TEST(Fingerprint, TellsEveryOptionOfDeadLatentsAndSparsityApart) {
+  const auto told = [](auto change) {
+    TrainOptions options;
+    change(options);
+    return differences(words(models::TopK{3}), words(models::TopK{3}, options));
+  };
+  EXPECT_EQ(told([](auto& o) { o.loss = Loss::cosine; }), "loss was 0 and is 2 now");
+  EXPECT_EQ(told([](auto& o) { o.l1_by_norm = false; }), "l1 by norm was 1 and is 0 now");
+  EXPECT_EQ(told([](auto& o) { o.l0 = 0.5; }), "l0 was 0 and is 0.5 now");
+  EXPECT_EQ(told([](auto& o) { o.auxk = 0.5; }), "auxk was 0 and is 0.5 now");
+  EXPECT_EQ(told([](auto& o) { o.auxk_latents = 4; }), "auxk latents was 0 and is 4 now");
+  EXPECT_EQ(told([](auto& o) { o.resample_every = 9; }), "resample every was 0 and is 9 now");
+  EXPECT_EQ(told([](auto& o) { o.median_bias = true; }), "median bias was 0 and is 1 now");
+  EXPECT_EQ(told([](auto& o) { o.unit_norm = UnitNorm::never; }), "unit norm was 0 and is 2 now");
+}
+
 TEST(Fingerprint, TellsOtherDataOfTheSameShape) {
   const models::SparseAutoencoder model({.dim = 2, .latents = 4, .activation = models::Relu{}});
   const auto a = data::in_memory({1, 2, 3, 4}, 2), b = data::in_memory({1, 2, 3, 5}, 2);

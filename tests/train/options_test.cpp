@@ -79,6 +79,8 @@ TEST(TrainOptions, PublishedDependOnTheKind) {
   EXPECT_DOUBLE_EQ(TrainOptions::published(models::TopK{}).learning_rate, 5e-4);
   EXPECT_DOUBLE_EQ(TrainOptions::published(models::BatchTopK{}).learning_rate, 5e-4);
   EXPECT_DOUBLE_EQ(TrainOptions::published(models::Matryoshka{{64}}).learning_rate, 1e-4);
+  EXPECT_EQ(TrainOptions::published(models::TopK{}).unit_norm, UnitNorm::before_step);
+  EXPECT_EQ(TrainOptions{}.unit_norm, UnitNorm::after_step);
 }
 
 TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
@@ -103,6 +105,16 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_THAT(refusal([](auto& o) { o.warmup = 1.5; }), testing::HasSubstr("warmup: "));
   EXPECT_THAT(refusal([](auto& o) { o.decay = -0.1; }), testing::HasSubstr("decay: "));
   EXPECT_THAT(refusal([](auto& o) { o.l1 = NAN; }), testing::HasSubstr("l1: "));
+  EXPECT_EQ(refusal([](auto& o) { o.l0 = -1; }), "l0: must be finite in float32 and not negative, not -1");
+  EXPECT_THAT(refusal([](auto& o) { o.l0 = NAN; }), testing::HasSubstr("l0: "));
+  EXPECT_THAT(refusal([](auto& o) { o.auxk = -1; }), testing::HasSubstr("auxk: "));
+  EXPECT_THAT(refusal([](auto& o) { o.auxk = INFINITY; }), testing::HasSubstr("auxk: "));
+  EXPECT_EQ(refusal([](auto& o) { o.auxk_latents = -1; }),
+            "auxk_latents: must be at least 1 (0: half the dimension), not -1");
+  EXPECT_EQ(refusal([](auto& o) { o.resample_every = -1; }),
+            "resample_every: must be at least 1 (0: never), not -1");
+  EXPECT_EQ(refusal([](auto& o) { o.l0 = 1, o.auxk = 1, o.auxk_latents = 7, o.resample_every = 1; }),
+            "accepted");
   EXPECT_THAT(refusal([](auto& o) { o.beta1 = 1; }), testing::HasSubstr("beta1: "));
   EXPECT_THAT(refusal([](auto& o) { o.beta2 = -1; }), testing::HasSubstr("beta2: "));
   EXPECT_THAT(refusal([](auto& o) { o.epsilon = 0; }), testing::HasSubstr("epsilon: "));

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <fstream>
 
+#include "models/every_model.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
 #include "support/error_of.h"
@@ -27,6 +28,9 @@ void expect_equal(const models::SparseAutoencoder& a, const models::SparseAutoen
   EXPECT_TRUE(torch::equal(a.pre_bias, b.pre_bias));
   EXPECT_TRUE(torch::equal(a.threshold, b.threshold));
   EXPECT_TRUE(torch::equal(a.mean, b.mean));
+  if (a.log_threshold.defined()) {
+    EXPECT_TRUE(torch::equal(a.log_threshold, b.log_threshold));
+  }
 }
 
 // Lines of metrics.csv without the two columns of time.
@@ -42,9 +46,7 @@ std::vector<std::string> metrics(const std::filesystem::path& folder) {
 
 TEST(Trainer, LowersTheLossOfEveryKind) {
   auto data = make_data(400);
-  for (const models::Activation& activation :
-       {models::Activation(models::Relu{}), models::Activation(models::TopK{4}),
-        models::Activation(models::BatchTopK{4}), models::Activation(models::Matryoshka{{2, 8, 32}})}) {
+  for (const auto& activation : test::every_activation(32)) {
     auto model = make_model(activation);
     Trainer trainer(model, {.batch_size = 100, .epochs = 40, .learning_rate = 1e-2});
     std::vector<double> losses;
@@ -54,6 +56,33 @@ TEST(Trainer, LowersTheLossOfEveryKind) {
     EXPECT_EQ(result.steps, 160);
     EXPECT_LT(losses.back(), 0.6 * losses.front()) << models::kind(activation);
   }
+}
+
+TEST(Trainer, LowersTheLossWithEveryOption) {
+  auto data = make_data(400);
+  for (const auto& options : test::some_models(12, 32)) {
+    models::SparseAutoencoder model(options);
+    Trainer trainer(
+        model,
+        {.batch_size = 100, .epochs = 15, .learning_rate = 1e-2, .auxk = 1.0 / 32, .resample_every = 20});
+    std::vector<double> losses;
+    trainer.on_progress([&](const Progress& p) { losses.push_back(p.metrics.loss); });
+    EXPECT_TRUE(trainer.fit(data).finished);
+    EXPECT_LT(losses.back(), 0.9 * losses.front()) << test::name(options);
+  }
+}
+
+TEST(Trainer, MakesJumpReluSparserForALargerL0) {
+  auto data = make_data(400);
+  const auto active = [&](double l0) {
+    auto model = make_model(models::JumpRelu{.threshold = 0.1, .bandwidth = 0.3});
+    Trainer trainer(model, {.batch_size = 100, .epochs = 40, .learning_rate = 1e-2, .l0 = l0});
+    double last = 0;
+    trainer.on_progress([&](const Progress& p) { last = p.metrics.active; });
+    trainer.fit(data);
+    return last;
+  };
+  EXPECT_LT(active(0.1), 0.7 * active(0));
 }
 
 TEST(Trainer, TellsHowMuchOfTheDataIsRead) {
@@ -159,6 +188,28 @@ TEST(Trainer, ResumesExactlyWhereItWasStopped) {
     const auto done = Trainer(again, options).fit(data, {.folder = name("stopped"), .resume = true});
     EXPECT_TRUE(done.finished);
     expect_equal(again, straight);
+  }
+}
+
+// Stopped two steps after latents were given a fresh start, and before the next time.
+TEST(Trainer, ResumesEveryModelExactlyWhereItWasStopped) {
+  auto data = make_data();
+  auto options = brief();
+  options.auxk = 0.1;
+  options.resample_every = 5;
+  options.dead_after = 40;
+  for (const auto& model_options : test::some_models(12, 32)) {
+    const test::TempDir folder;
+    models::SparseAutoencoder straight(model_options), stopped(model_options), resumed(model_options);
+    Trainer(straight, options).fit(data);
+    Trainer trainer(stopped, options);
+    std::atomic<bool> stop{false};
+    trainer.stop_when(&stop);
+    trainer.on_progress([&](const Progress& p) { stop = p.step == 7; });
+    EXPECT_EQ(trainer.fit(data, {.folder = folder / "run"}).steps, 7);
+    EXPECT_TRUE(Trainer(resumed, options).fit(data, {.folder = folder / "run", .resume = true}).finished);
+    SCOPED_TRACE(test::name(model_options));
+    expect_equal(resumed, straight);
   }
 }
 

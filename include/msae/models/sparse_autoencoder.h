@@ -130,11 +130,16 @@ class MSAE_EXPORT SparseAutoencoder : public torch::nn::Module {
   torch::Tensor normalise(const torch::Tensor& embeddings) const;
   /// Model space u [..., dim] back to raw embeddings: x = u / scale + mean.
   torch::Tensor denormalise(const torch::Tensor& normalised) const;
+  /// Normalised embeddings [rows, dim] as the encoder sees them, before pre_bias: where
+  /// SparseAutoencoderOptions::normalise_rows says so, rows of mean 0 and deviation 1.
+  torch::Tensor standardise_rows(const torch::Tensor& normalised) const;
   /// Pre-activations p [rows, latents] of normalised embeddings [rows, dim].
   torch::Tensor pre_activations(const torch::Tensor& normalised) const;
   /// Latents before any is left out, of pre-activations [rows, latents]: those that Ranking lets pass,
   /// capped.
   torch::Tensor dense_latents(const torch::Tensor& pre) const;
+  /// SparseAutoencoderOptions::soft_cap applied to values of any shape.
+  torch::Tensor cap(const torch::Tensor& values) const;
   /// What the latents of a row are ranked by: the pre-activations [rows, latents], or their size.
   torch::Tensor scores(const torch::Tensor& pre) const;
   /// Which pre-activations [rows, latents] Ranking lets pass: [rows, latents] bool.

@@ -52,20 +52,21 @@ class MSAE_EXPORT Engine {
 };
 
 /// The plain truth: LibTorch's autograd and AdamW (Loshchilov and Hutter, arXiv 1711.05101), on any device.
-/// Every model kind and option. A step takes out of the gradient of each decoder row what would only change
-/// the row's length, and keeps the rows at unit norm.
+/// Every model kind and option. Unless UnitNorm says otherwise, a step takes out of the gradient of each
+/// decoder row what would only change the row's length, and keeps the rows at unit norm.
 /// \param model   must outlive the engine, and stay on its device
 /// \param options what to minimise and how; epochs, steps and schedule are the caller's
-/// \throws std::invalid_argument for impossible options, and an L1 loss on a matryoshka model
+/// \throws std::invalid_argument for impossible options, and those that a model of that kind has no use for:
+///         l1 on matryoshka, l0 on all but jump-relu, UnitNorm::before_step on tied weights
 MSAE_EXPORT std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model,
                                                          const TrainOptions& options);
 
 /// The loss a step minimises, differentiable: what an own training loop calls. What else a step does (unit
-/// decoder rows, clipping, the threshold of batch-topk) is the loop's.
+/// decoder rows, clipping, thresholds of models that choose over batches, auxk, resampling) is the loop's.
 /// \param model   whose parameters get the gradients
 /// \param batch   raw embeddings [rows, dim]
-/// \param options of which loss, l1, and weigh_short_batch with batch_size matter; set batch_size to the rows
-///                of a full batch, or weigh_short_batch to false
+/// \param options of which loss, l1, l1_by_norm, l0, and weigh_short_batch with batch_size matter; set
+///                batch_size to the rows of a full batch, or weigh_short_batch to false
 /// \return scalar; for matryoshka the mean over levels, weighted by Matryoshka::weights
 /// \throws c10::Error when the shape does not fit
 MSAE_EXPORT torch::Tensor training_loss(models::SparseAutoencoder& model, const torch::Tensor& batch,

@@ -1,0 +1,44 @@
+// What subcommands that evaluate runs share: their options, and one loop over the runs.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/report.h"
+#include "msae/data/views.h"
+
+namespace msae::cli {
+
+struct EvalArguments {
+  Common common;
+  std::vector<std::string> runs;
+  std::string data;
+  std::string k;
+  bool usual_k = false;  ///< where --k is not given, take 8, 16, ..., 512 below each model's latents
+  data::ReadOptions read;
+  eval::EvalOptions options;
+};
+
+/// RUN and --data, then how to evaluate. Between them a subcommand may add options of its own.
+void add_runs(CLI::App& command, EvalArguments& arguments);
+/// --centred, --batch-size, how rows are read, and the common ones.
+void add_ways_to_evaluate(CLI::App& command, EvalArguments& arguments);
+
+/// What the figures of a point are, for the help.
+std::string about_figures();
+
+/// Checks the options and opens the data.
+data::Prepared prepare_to_evaluate(EvalArguments& arguments);
+
+/// Evaluates run after run on data.evaluated(), once all have been checked: nothing is worked on whose result
+/// would be lost to a later run.
+/// \param also_check of each model; may be empty
+/// \param done       called with each report and its model
+void evaluate_runs(const EvalArguments& arguments, const data::Prepared& data,
+                   const std::function<void(const models::SparseAutoencoder&)>& also_check,
+                   const std::function<void(RunReport, const models::SparseAutoencoder&)>& done);
+std::vector<RunReport> evaluate_runs(const EvalArguments& arguments, const data::Prepared& data);
+
+}  // namespace msae::cli

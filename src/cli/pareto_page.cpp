@@ -1,0 +1,154 @@
+#include "cli/pareto_page.h"
+
+#include <algorithm>
+#include <sstream>
+
+#include "cli/pareto_plot.h"
+#include "cli/table.h"
+
+namespace msae::cli {
+namespace {
+
+constexpr const char* style = R"(
+:root { color-scheme: light dark; --paper: #fff; --ink: #1a1a1a; --soft: #595959; --grid: #e2e2e2; --tip: #fffbe6; }
+.c0 { --c: #0072b2; } .c1 { --c: #d55e00; } .c2 { --c: #007a5a; } .c3 { --c: #b0528c; }
+.c4 { --c: #8a6d00; } .c5 { --c: #2f7fb5; } .c6 { --c: #a11d33; } .c7 { --c: #444; }
+@media (prefers-color-scheme: dark) {
+  :root { --paper: #16181c; --ink: #ececec; --soft: #a8a8a8; --grid: #33373d; --tip: #2b2f36; }
+  .c0 { --c: #5ab4ee; } .c1 { --c: #ff9a52; } .c2 { --c: #3ecfa0; } .c3 { --c: #e79cc8; }
+  .c4 { --c: #e6c54a; } .c5 { --c: #9fd3f5; } .c6 { --c: #ff8093; } .c7 { --c: #c8c8c8; }
+}
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1rem; max-width: 64rem; background: var(--paper); color: var(--ink);
+  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
+h1 { font-size: 1.5rem; line-height: 1.2; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
+p, ul { margin: .5rem 0; } .soft { color: var(--soft); }
+.plot label { margin-right: 1rem; }
+.plot figure { display: none; margin: .5rem 0; }
+#logarithmic:checked ~ .logarithmic, #linear:checked ~ .linear { display: block; }
+figure svg { display: block; width: 100%; height: auto; }
+svg text { fill: var(--ink); font-size: 15px; } text.x { text-anchor: middle; }
+text.y { text-anchor: end; dominant-baseline: central; } text.name { fill: var(--soft); }
+.grid { stroke: var(--grid); } .frontier { fill: none; stroke: var(--soft); stroke-opacity: .35; stroke-width: 7; }
+polyline { fill: none; stroke: var(--c); stroke-width: 1.6; }
+.mark { fill: var(--c); stroke: var(--c); stroke-width: 1.6; } .dominated .mark { fill: var(--paper); }
+.point:hover .mark { stroke-width: 4; }
+.legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; }
+.legend li { display: flex; align-items: center; } .key, .band { flex: none; width: 52px; margin-right: .5rem; }
+.key { height: 20px; } .band { height: 7px; background: var(--soft); opacity: .35; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--grid); }
+th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+td:first-child { max-width: 20rem; overflow: hidden; text-overflow: ellipsis; }
+tr.dominated td { color: var(--soft); }
+#tip { position: fixed; pointer-events: none; white-space: pre; background: var(--tip); color: var(--ink);
+  border: 1px solid var(--soft); border-radius: 4px; padding: .3rem .5rem; font-size: .85rem; line-height: 1.35; }
+@media (max-width: 40rem) { svg text { font-size: 26px; } figure .mark { transform: scale(1.7); }
+  polyline { stroke-width: 2.5; } .key polyline { stroke-width: 1.6; } }
+)";
+
+// Browsers show a <title> of their own, late; without a script it is what there is.
+constexpr const char* script = R"(
+const tip = document.getElementById('tip');
+for (const point of document.querySelectorAll('figure .point')) {
+  const title = point.querySelector('title'), text = title.textContent;
+  title.remove();
+  point.addEventListener('pointerenter', event => {
+    tip.textContent = text;
+    tip.hidden = false;
+    const at = (pointer, size, room) => Math.max(0, Math.min(pointer + 14, room - size - 4)) + 'px';
+    tip.style.left = at(event.clientX, tip.offsetWidth, innerWidth);
+    tip.style.top = at(event.clientY, tip.offsetHeight, innerHeight);
+  });
+  point.addEventListener('pointerleave', () => { tip.hidden = true; });
+}
+)";
+
+std::string head(const ParetoReport& report) {
+  const auto& e = report.runs.front().report.evaluation;
+  const auto count = report.runs.size();
+  const auto runs = std::to_string(count) + (count == 1 ? " run" : " runs");
+  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Sparsity and "
+         "reconstruction of " +
+         runs + "</title>\n<style>" + style +
+         "</style>\n</head>\n<body>\n<h1>Sparsity and reconstruction</h1>\n<p>" + runs + " on " +
+         std::to_string(e.rows) + " rows of " + escaped(e.data) +
+         (e.view.empty() ? "" : " (" + escaped(e.view) + ")") + (e.centred ? ", centred" : "") +
+         ". Hypervolume of all together: <b>" + fixed(report.hypervolume, 4) + "</b>.</p>\n";
+}
+
+std::string remark(const ParetoReport& report) {
+  std::size_t missing = 0;
+  for (const auto& run : report.runs) {
+    const auto& points = run.report.evaluation.points;
+    missing += static_cast<std::size_t>(
+        std::count_if(points.begin(), points.end(), [](const auto& point) { return !is_drawn(point); }));
+  }
+  if (missing == 0) return {};
+  return "<p class=\"soft\">" + std::to_string(missing) + (missing == 1 ? " point is" : " points are") +
+         " not drawn, with an FVU above 1: worse than the mean of the data.</p>\n";
+}
+
+// Radio buttons and a style sheet that looks at them: a switch without a script, for mouse and keyboard.
+std::string plots(const ParetoReport& report) {
+  return "<div class=\"plot\">\n"
+         "<input type=\"radio\" name=\"axes\" id=\"logarithmic\" checked><label for=\"logarithmic\"> "
+         "logarithmic axes</label>\n"
+         "<input type=\"radio\" name=\"axes\" id=\"linear\"><label for=\"linear\"> linear axes</label>\n"
+         "<figure class=\"logarithmic\">\n" +
+         plot(report, true) + "</figure>\n<figure class=\"linear\">\n" + plot(report, false) +
+         "</figure>\n</div>\n";
+}
+
+std::string legend(const ParetoReport& report) {
+  std::ostringstream text;
+  text << "<ul class=\"legend\">\n";
+  for (std::size_t i = 0; i < report.runs.size(); ++i) {
+    const auto& run = report.runs[i];
+    text << "<li title=\"" << escaped(run.report.run) << "\">" << legend_mark(i) << "<span>"
+         << escaped(run.name) << " <span class=\"soft\">" << escaped(run.report.evaluation.model)
+         << ", hypervolume " << fixed(run.hypervolume, 4) << "</span></span></li>\n";
+  }
+  text << "<li><span class=\"band\"></span>frontier</li>\n</ul>\n<p class=\"soft\">Hollow points are "
+          "dominated: another point has no more active latents and no larger FVU, and less of one of them. "
+          "The hypervolume is the area below the best 1 &minus; FVU from 8 to 1024 active latents on a "
+          "logarithmic scale: 1 where 8 latents explain everything. Points below the lines between others "
+          "make it less.</p>\n";
+  return text.str();
+}
+
+std::string row(const std::vector<std::string>& cells, const std::string& tag, bool dominated) {
+  std::string text = dominated ? "<tr class=\"dominated\">" : "<tr>";
+  for (const auto& cell : cells) text.append("<" + tag + ">").append(escaped(cell)).append("</" + tag + ">");
+  return text.append("</tr>\n");
+}
+
+std::string table(const ParetoReport& report) {
+  const auto& first = report.runs.front().report.evaluation.points.front();
+  auto header = point_header(first);
+  header.insert(header.begin(), "run");
+  header.emplace_back("frontier");
+  auto text = "<h2>All points</h2>\n<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead>" +
+              row(header, "th", false) + "</thead>\n<tbody>\n";
+  for (const auto& run : report.runs) {
+    for (std::size_t i = 0; i < run.report.evaluation.points.size(); ++i) {
+      const bool dominated = run.report.dominated[i];
+      auto cells = point_cells(run.report.evaluation.points[i], first);
+      cells.insert(cells.begin(), run.name);
+      cells.emplace_back(dominated ? "dominated" : "yes");
+      text += row(cells, "td", dominated);
+    }
+  }
+  return text + "</tbody>\n</table>\n</div>\n";
+}
+
+}  // namespace
+
+std::string to_page(const ParetoReport& report) {
+  return head(report) + plots(report) + remark(report) + legend(report) + table(report) +
+         "<div id=\"tip\" hidden></div>\n<script>" + script + "</script>\n</body>\n</html>\n";
+}
+
+}  // namespace msae::cli
