@@ -30,13 +30,17 @@ std::string value(double number, int digits) {
 }
 
 void print_progressive(std::ostream& out, const std::vector<eval::ProgressiveStep>& steps) {
-  out << "\nProgressive recovery (gain: share of what all positive latents explain that is reached)\n";
+  out << "\nProgressive recovery (gain: share of what all latents gain that is reached)\n";
   Table table({"level", "k", "FVU", "cosine", "gain"});
   for (const auto& step : steps) {
     table.add({step.label, step.k ? std::to_string(*step.k) : "-", fixed(step.fvu, 4), fixed(step.cosine, 4),
                std::isfinite(step.gain) ? percent(step.gain) : "-"});
   }
   table.print(out);
+}
+
+nlohmann::ordered_json number_or_null(std::optional<std::int64_t> number) {
+  return number ? nlohmann::ordered_json(*number) : nlohmann::ordered_json(nullptr);
 }
 
 }  // namespace
@@ -84,26 +88,25 @@ void print(std::ostream& out, const RunReport& report) {
     table.add(std::move(cells));
   }
   table.print(out);
-  const bool has_levels = e.model == "matryoshka" || e.model == "prefix-matryoshka";
-  if (has_levels && !marked) print_progressive(out, eval::progressive_recovery(e));
+  const auto steps = eval::progressive_recovery(e);
+  if (!steps.empty() && !marked) print_progressive(out, steps);
   if (first.activity) print_activity(out, e);
   if (!report.recovery.empty()) print_recovery(out, report.recovery);
 }
 
 nlohmann::ordered_json to_json(const eval::Point& point) {
-  nlohmann::ordered_json json = {
-      {"label", point.label},
-      {"k", point.k ? nlohmann::ordered_json(*point.k) : nlohmann::ordered_json(nullptr)},
-      {"active", point.active},
-      {"sparsity", point.sparsity},
-      {"fvu", point.fvu},
-      {"explained_variance", point.explained_variance},
-      {"fvu_per_sample", point.fvu_per_sample},
-      {"cosine", point.cosine},
-      {"nmae", point.nmae},
-      {"dead_fraction", point.dead_fraction},
-      {"never_active", point.never_active},
-      {"mean_magnitude", point.mean_magnitude}};
+  nlohmann::ordered_json json = {{"label", point.label},
+                                 {"k", number_or_null(point.k)},
+                                 {"active", point.active},
+                                 {"sparsity", point.sparsity},
+                                 {"fvu", point.fvu},
+                                 {"explained_variance", point.explained_variance},
+                                 {"fvu_per_sample", point.fvu_per_sample},
+                                 {"cosine", point.cosine},
+                                 {"nmae", point.nmae},
+                                 {"dead_fraction", point.dead_fraction},
+                                 {"never_active", point.never_active},
+                                 {"mean_magnitude", point.mean_magnitude}};
   if (point.cknna) json["cknna"] = *point.cknna;
   if (point.monosemanticity) json["monosemanticity"] = *point.monosemanticity;
   if (point.activity) json["activity"] = to_json(*point.activity);
@@ -126,12 +129,11 @@ nlohmann::ordered_json to_json(const RunReport& report) {
   add_view(json, e.view);
   for (const auto& point : e.points) json["points"].push_back(to_json(point));
   for (const auto& step : eval::progressive_recovery(e)) {
-    json["progressive"].push_back(
-        {{"label", step.label},
-         {"k", step.k ? nlohmann::ordered_json(*step.k) : nlohmann::ordered_json(nullptr)},
-         {"fvu", step.fvu},
-         {"cosine", step.cosine},
-         {"gain", step.gain}});
+    json["progressive"].push_back({{"label", step.label},
+                                   {"k", number_or_null(step.k)},
+                                   {"fvu", step.fvu},
+                                   {"cosine", step.cosine},
+                                   {"gain", step.gain}});
   }
   for (const auto& row : report.recovery) {
     json["recovery"].push_back(

@@ -26,7 +26,8 @@ class BadOptions : public testing::Test {
 };
 
 TEST_F(BadOptions, HaveNoSayInTheModel) {
-  expect_refused({"--k", "8"}, {"--k: is for topk and batch-topk, not for --model matryoshka"});
+  expect_refused({"--k", "8"},
+                 {"--k: is for topk, batch-topk and prefix-matryoshka, not for --model matryoshka"});
   expect_refused({"--l1", "0.1"}, {"--l1: ", "not for --model matryoshka"});
   expect_refused({"--model", "relu", "--levels", "2,4"}, {"--levels: is for matryoshka"});
   expect_refused({"--model", "topk", "--weights", "reverse"}, {"--weights: is for matryoshka"});

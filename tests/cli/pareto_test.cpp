@@ -119,7 +119,9 @@ TEST_F(Pareto, CsvHasALinePerPoint) {
   const auto points = all_points(report);
   const auto csv = lines(contents(*here / "p.csv"));
   ASSERT_EQ(csv.size(), points.size() + 1);
-  EXPECT_EQ(csv[0], "run,label,k,active,sparsity,fvu,fvu_per_sample,cosine,nmae,dead_fraction,on_frontier");
+  EXPECT_EQ(csv[0],
+            "run,label,k,active,sparsity,fvu,explained_variance,fvu_per_sample,cosine,nmae,dead_fraction,"
+            "never_active,mean_magnitude,on_frontier");
   for (std::size_t i = 0; i < points.size(); ++i) {
     const auto& p = points[i];
     const auto k = p.at("k").is_null() ? "" : p.at("k").dump();

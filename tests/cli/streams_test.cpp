@@ -109,7 +109,7 @@ TEST(Streams, CompletionIsThereForOtherShells) {
   EXPECT_THAT(here.run({"completion", "zsh"}).out, HasSubstr("bashcompinit"));
   EXPECT_THAT(here.run({"completion", "fish"}).out,
               HasSubstr("complete -c msae -n '__fish_seen_subcommand_from train' -l model -x -a 'relu topk "
-                        "batch-topk matryoshka'"));
+                        "batch-topk matryoshka jump-relu prefix-matryoshka'"));
   EXPECT_THAT(here.run({"completion", "csh"}), IsWrongUsage("SHELL"));
 }
 

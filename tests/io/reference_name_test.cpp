@@ -150,12 +150,42 @@ TEST(ReferenceModels, ThatWeDoNotHaveAreRefusedInASentence) {
   };
   EXPECT_EQ(refused("64_32_JumpReLU_False_False_0.0_toy.pth"),
             "a.pth: is a model with the activation JumpReLU, which msae cannot compute");
-  EXPECT_THAT(refused("64_32_TopKabs_8_False_False_0.0_toy.pth"), HasSubstr("largest magnitude"));
-  EXPECT_THAT(refused("64_32_TopK_8_False_False_0.0_toy.pth"), HasSubstr("keeps negative latents"));
-  EXPECT_THAT(refused("64_32_BatchTopKReLU_8_UW_False_False_0.0_toy.pth"), HasSubstr("over the whole batch"));
-  EXPECT_THAT(refused("64_32_TopKReLU_8_True_False_0.0_toy.pth", false), HasSubstr("tied weights"));
-  EXPECT_THAT(refused("64_32_TopKReLU_8_False_True_0.0_toy.pth"), HasSubstr("normalised one by one"));
-  EXPECT_THAT(refused("64_32_TopKReLU_8_False_False_1.5_toy.pth"), HasSubstr("a soft cap"));
+  EXPECT_THAT(refused("64_32_TopKabs_8_False_False_0.0_toy.pth"), HasSubstr("loses the signs"));
+  EXPECT_THAT(refused("64_32_BatchTopKabsReLU_8_False_False_0.0_toy.pth"), HasSubstr("loses the signs"));
+}
+
+TEST(ReferenceModels, HaveTheOptionsThatTheirNamesTell) {
+  const auto options = [](const std::string& name, bool has_decoder = true) {
+    return options_of(model(name, has_decoder), "a.pth");
+  };
+  EXPECT_EQ(options("64_32_TopK_8_False_False_0.0_toy.pth").ranking, models::Ranking::value);
+  EXPECT_EQ(options("64_32_BatchTopKabs_8_False_False_0.0_toy.pth").ranking, models::Ranking::magnitude);
+  EXPECT_EQ(options("64_32_Identity_False_False_0.0_toy.pth").ranking, models::Ranking::value);
+  const auto nested = options("64_32_BatchTopKReLU_8_UW_False_False_0.0_toy.pth");
+  EXPECT_TRUE(std::get<models::Matryoshka>(nested.activation).batch);
+  EXPECT_TRUE(options("64_32_TopKReLU_8_True_False_0.0_toy.pth", false).tied);
+  EXPECT_TRUE(options("64_32_TopKReLU_8_False_True_0.0_toy.pth").normalise_rows);
+  EXPECT_EQ(options("64_32_TopKReLU_8_False_False_1.5_toy.pth").soft_cap, 1.5);
+}
+
+TEST(ReferenceModels, AreNamedAfterTheirOptions) {
+  const auto name = [](models::SparseAutoencoderOptions options) {
+    options.dim = 4;
+    options.latents = 16;
+    return file_name(reference_of(models::SparseAutoencoder(std::move(options))));
+  };
+  using models::Ranking;
+  EXPECT_EQ(name({.activation = models::TopK{8}, .tied = true}), "16_4_TopKReLU_8_True_False_0.0_msae.pth");
+  EXPECT_EQ(name({.activation = models::TopK{8}, .normalise_rows = true, .soft_cap = 1.5}),
+            "16_4_TopKReLU_8_False_True_1.5_msae.pth");
+  EXPECT_EQ(name({.activation = models::TopK{8}, .ranking = Ranking::value}),
+            "16_4_TopK_8_False_False_0.0_msae.pth");
+  EXPECT_EQ(name({.activation = models::BatchTopK{8}, .ranking = Ranking::magnitude}),
+            "16_4_BatchTopKabs_8_False_False_0.0_msae.pth");
+  EXPECT_EQ(name({.activation = models::Matryoshka{{8, 16}, {}, true}}),
+            "16_4_BatchTopKReLU_8_UW_False_False_0.0_msae.pth");
+  EXPECT_THROW(name({.activation = models::TopK{8}, .ranking = Ranking::magnitude}), std::invalid_argument);
+  EXPECT_THROW(name({.activation = models::JumpRelu{}}), std::invalid_argument);
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ TEST(Fingerprint, TellsEveryOptionOfAModelApart) {
   const std::tuple<Activation, Activation, const char*> pairs[] = {
       {Matryoshka{{2, 8}}, Matryoshka{{2, 8}, {1, 2}}, "weights was unset and is 1 2  now"},
       {Matryoshka{{2, 8}}, Matryoshka{{2, 8}, {}, true}, "over batches was 0 and is 1 now"},
-      {JumpRelu{}, JumpRelu{.threshold = 0.5}, "threshold was 0.01 and is 0.5 now"},
-      {JumpRelu{}, JumpRelu{.bandwidth = 0.5}, "bandwidth was 0.05"},
+      {JumpRelu{}, JumpRelu{.threshold = 0.5}, "threshold was 0.10000000000000001 and is 0.5 now"},
+      {JumpRelu{}, JumpRelu{.bandwidth = 0.5}, "bandwidth was 0.1"},
       {PrefixMatryoshka{2, {4, 8}}, PrefixMatryoshka{3, {4, 8}}, "k was 2 and is 3 now"},
       {PrefixMatryoshka{2, {4, 8}}, PrefixMatryoshka{2, {2, 8}}, "sizes was 4 8  and is 2 8  now"},
       {PrefixMatryoshka{2, {4, 8}}, PrefixMatryoshka{2, {4, 8}, {1, 2}}, "weights was"},

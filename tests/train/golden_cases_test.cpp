@@ -91,8 +91,10 @@ TEST_P(GoldenCases, CountsOfActiveLatents) {
   const torch::NoGradGuard no_grad;
   for (const auto& c : cases_) {
     SCOPED_TRACE(c.name);
-    const auto f = forward(c.model(), c.batch(0));
-    const auto active = (c.published(f.latents[-1]) != 0).sum(0);
+    const auto model = c.model();
+    const auto f = forward(model, c.batch(0));
+    const auto active =
+        c.jump_relu() ? model.selection(f.pre).sum(0) : (c.published(f.latents[-1]) != 0).sum(0);
     EXPECT_TRUE(active.equal(c.counts("activation_frequency").to(torch::kInt64)));
     EXPECT_TRUE((f.pre > 0).sum(1).equal(c.counts("positives_per_row").to(torch::kInt64)));
   }

@@ -61,7 +61,7 @@ MSAE_EXPORT LinearProbe fit_probe(const torch::Tensor& rows, const torch::Tensor
 
 /// What a probe says of rows and of their reconstructions. NaN where nothing was counted.
 struct ProbeAgreement {
-  std::int64_t rows = 0;
+  std::int64_t rows = 0;                                 ///< that were compared
   double kl = std::numeric_limits<double>::quiet_NaN();  ///< mean KL(p(row) || p(reconstruction)), nats
   double agreement = std::numeric_limits<double>::quiet_NaN();  ///< share of rows whose class stays
   double accuracy = std::numeric_limits<double>::quiet_NaN();   ///< share of rows that have their label
