@@ -49,6 +49,7 @@ std::vector<std::string> shortest_names(const std::vector<RunReport>& reports) {
 
 std::vector<eval::ParetoPoint> points_of(const RunReport& report) {
   std::vector<eval::ParetoPoint> points;
+  points.reserve(report.evaluation.points.size());
   for (const auto& point : report.evaluation.points) {
     points.push_back({report.run, point.label, point.active, point.fvu});
   }

@@ -40,6 +40,7 @@ Choice choose_by_batch(const SparseAutoencoder& model, const torch::Tensor& pre,
       .level = ops::batch_nested_levels(scores, levels), .weights = shares(weights), .smallest_kept = {}};
   const auto passing = model.passing(pre);
   std::vector<torch::Tensor> thresholds;
+  thresholds.reserve(levels.size());
   for (std::int64_t i = 0; i < choice.count(); ++i) {
     thresholds.push_back(smallest(scores, passing.logical_and(choice.level <= i)));
   }
