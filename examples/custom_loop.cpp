@@ -63,7 +63,7 @@ void run(int steps) {
 }  // namespace
 
 int main(int count, char** values) try {
-  run(count > 1 ? std::atoi(values[1]) : 200);
+  run(count > 1 ? std::stoi(values[1]) : 200);
 } catch (const std::exception& error) {
   std::cerr << error.what() << "\n";
   return 1;

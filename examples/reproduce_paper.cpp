@@ -7,6 +7,7 @@
 #include <msae/msae.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iomanip>
 #include <iostream>
 #include <string>
@@ -49,7 +50,8 @@ models::SparseAutoencoder trained(const Kind& kind, data::EmbeddingSource& rows,
 // point.
 void print_points(const std::string& name, const eval::Evaluation& evaluation) {
   std::cout << "\n"
-            << name << ": decoder orthogonality " << evaluation.decoder_orthogonality << "\n"
+            << name << ": decoder orthogonality " << std::defaultfloat << std::setprecision(4)
+            << evaluation.decoder_orthogonality << "\n"
             << "point       active  sparsity  FVU     cosine  NMAE    CKNNA   magnitude  never active\n";
   for (const auto& p : evaluation.points) {
     std::cout << std::left << std::setw(10) << p.label << std::right << std::fixed << std::setprecision(1)
@@ -62,9 +64,13 @@ void print_points(const std::string& name, const eval::Evaluation& evaluation) {
 void print_progress_of_levels(const eval::Evaluation& evaluation) {
   std::cout << "progressive recovery:";
   for (const auto& step : eval::progressive_recovery(evaluation)) {
+    if (std::isnan(step.gain)) {
+      std::cout << " none, as all latents together are worse than no latents";
+      break;
+    }
     std::cout << "  " << step.label << " " << std::setprecision(1) << 100 * step.gain << " %";
   }
-  std::cout << "\n";
+  std::cout << "\n" << std::flush;
 }
 
 }  // namespace

@@ -47,10 +47,6 @@ std::vector<Number> parse_list(const std::string& text, const std::string& optio
   }
 }
 
-ResultFile json_target(const Common& common) {
-  return json_file("--json", common.json == "-" ? "" : common.json);
-}
-
 }  // namespace
 
 void add_common(CLI::App& command, Common& common) {
@@ -92,6 +88,10 @@ void apply(const Common& common, const std::string& folder_to_come) {
   check_target(json_target(common), folder_to_come);
   if (common.threads > 0) at::set_num_threads(common.threads);
   log::set_level(common.quiet ? log::Level::warning : common.verbose ? log::Level::debug : log::Level::info);
+}
+
+ResultFile json_target(const Common& common) {
+  return json_file("--json", common.json == "-" ? "" : common.json);
 }
 
 bool shows_table(const Common& common) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/results.h"
+
 namespace msae::cli {
 
 /// Options that mean the same everywhere.
@@ -29,6 +31,8 @@ void add_seed(CLI::App& command, Common& common, const std::string& of_what);
 /// \param folder_to_come a folder that the work will make, where --json may lie
 void apply(const Common& common, const std::string& folder_to_come = {});
 
+/// What --json names; of no name where that is stdout.
+ResultFile json_target(const Common& common);
 /// Whether the human-readable result belongs on stdout.
 bool shows_table(const Common& common);
 /// Writes the JSON to the file or stdout that --json names; nothing when it was not given.

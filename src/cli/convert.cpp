@@ -40,16 +40,21 @@ fs::path reference_file(const Arguments& a, const SparseAutoencoder& model) {
   return out.has_filename() && !fs::is_directory(out, ignored) ? out : out / io::reference_name(model);
 }
 
+void check_out(const Arguments& a, const fs::path& file) {
+  refuse_shared_files({{"OUT", file.string(), {}}, json_target(a.common)}, {a.in});
+  refuse_to_replace(file, a.force);
+}
+
 fs::path write_folder(const Arguments& a, const SparseAutoencoder& model) {
   fs::path out(a.out);
-  for (const auto* name : {io::config_name, io::weights_name}) refuse_to_replace(out / name, a.force);
+  for (const auto* name : {io::config_name, io::weights_name}) check_out(a, out / name);
   io::save(model, out);
   return out;
 }
 
 fs::path write_reference(const Arguments& a, const SparseAutoencoder& model) {
   auto file = reference_file(a, model);
-  refuse_to_replace(file, a.force);
+  check_out(a, file);
   io::save_reference(model, file);
   const auto name = io::reference_name(model);
   if (!io::name_of_file(file)) {
@@ -60,7 +65,7 @@ fs::path write_reference(const Arguments& a, const SparseAutoencoder& model) {
 }
 
 fs::path write_safetensors(const Arguments& a, const SparseAutoencoder& model) {
-  refuse_to_replace(a.out, a.force);
+  check_out(a, a.out);
   io::save_safetensors(model, a.out);
   return a.out;
 }

@@ -68,9 +68,10 @@ std::map<std::string, std::string> options_of_run(const std::string& run) {
   try {
     return options_in(files::read_text(std::filesystem::path(run) / "options.toml", 1 << 20));
   } catch (const IoError&) {
+    return {};
   } catch (const TomlError&) {
+    return {};
   }
-  return {};
 }
 
 void say_how_rows_were_read(const std::string& run, const std::string& data, const data::ReadOptions& options,

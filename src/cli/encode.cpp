@@ -1,5 +1,4 @@
 #include <chrono>
-#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -19,7 +18,6 @@
 namespace msae::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using models::OperatingPoint;
 
 struct Arguments {
@@ -34,18 +32,8 @@ struct Arguments {
 
 // Before the work whose result would be lost.
 void check_out(const Arguments& a) {
-  std::error_code ignored;
-  for (const fs::path& input :
-       {fs::path(data::split_name(a.data).file), fs::path(data::split_name(a.labels).file), fs::path(a.run),
-        fs::path(a.run) / "cfg.json", fs::path(a.run) / "sae_weights.safetensors"}) {
-    if (fs::equivalent(input, a.out, ignored)) {
-      throw IoError("--out: " + a.out + " is a file that is read; name another");
-    }
-  }
-  if (!a.common.json.empty() && fs::path(absolute_path(a.common.json)).lexically_normal() ==
-                                    fs::path(absolute_path(a.out)).lexically_normal()) {
-    throw IoError("--json: " + a.common.json + " is the file of --out; name another");
-  }
+  refuse_shared_files({{"--out", a.out, {}}, json_target(a.common)},
+                      {a.run, data::split_name(a.data).file, data::split_name(a.labels).file});
   refuse_to_replace(a.out, a.force);
   const files::AtomicFile writable(a.out);
 }

@@ -52,20 +52,17 @@ void add_ways_to_evaluate(CLI::App& command, EvalArguments& a) {
 }
 
 std::string about_figures() {
-  return "Points: 'trained' is what the model was trained for (relu: all positives, topk: its k; "
-         "batch-topk,\n"
-         "jump-relu, prefix-matryoshka: above their thresholds; matryoshka: its first level), 'all' keeps "
-         "every\n"
-         "positive latent. k is the most latents that a row keeps: fewer where fewer are positive.\n"
-         "active: mean latents above zero per row; sparsity: share of zeros; FVU: sum of squared residuals "
-         "over\n"
-         "the sum of squared deviations from the data's mean; expl.: explained variance, 1 - variance of "
-         "the\n"
-         "residual over that of the data; FVU/row: the published variant, a mean of per-row ratios; dead: "
-         "share\n"
-         "of latents that no row activates; CKNNA: whether rows and latents have the same 10 nearest "
-         "neighbours;\n"
-         "mono: mean cosine of the rows that activate a latent, over all latents.\n";
+  return
+      R"(Points: 'trained' is what the model was trained for (relu: all positives, topk: its k; batch-topk, jump-relu,
+prefix-matryoshka: above their thresholds; matryoshka: its first level), 'all' keeps every positive latent
+(every one that is not zero, where a model's latents may be negative). k is the most latents that a row keeps:
+fewer where fewer are positive.
+active: mean latents other than zero per row; sparsity: share of zeros; FVU: sum of squared residuals over the
+sum of squared deviations from the data's mean; expl.: explained variance, 1 - variance of the residual over
+that of the data; FVU/row: the published variant, a mean of per-row ratios; dead: share of latents that no row
+activates; CKNNA: whether rows and latents have the same 10 nearest neighbours; mono: mean cosine of the rows
+that activate a latent, over all latents.
+)";
 }
 
 data::Prepared prepare_to_evaluate(EvalArguments& a) {

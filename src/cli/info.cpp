@@ -37,11 +37,6 @@ std::string listed(const Numbers& numbers) {
   return "[" + text + "]";
 }
 
-std::vector<double> numbers(const torch::Tensor& values) {
-  const auto wide = values.detach().to(torch::kFloat64).contiguous();
-  return {wide.const_data_ptr<double>(), wide.const_data_ptr<double>() + wide.numel()};
-}
-
 // What a kind of model has of its own.
 struct ActivationInfo {
   Json& json;
@@ -56,7 +51,7 @@ struct ActivationInfo {
   void operator()(const models::Matryoshka& nested) const {
     json["levels"] = nested.levels;
     json["weights"] = models::level_weights(nested);
-    if (nested.batch) json["thresholds"] = numbers(model.threshold);
+    if (nested.batch) json["thresholds"] = io::numbers_of(model.threshold);
   }
   void operator()(const models::JumpRelu& jump) const {
     const auto thresholds = model.log_threshold.detach().exp();

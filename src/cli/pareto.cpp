@@ -20,6 +20,7 @@ void run(Arguments& a) {
   const auto page = html_file("--out", a.out), csv = csv_file("--csv", a.csv);
   check_target(page);
   check_target(csv);
+  refuse_shared_files({page, csv, json_target(a.common)}, a.runs);
   const auto data = prepare_to_evaluate(a);
   const auto report = compare(evaluate_runs(a, data));
   if (shows_table(a.common)) print(std::cout, report);

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "core/atomic_file.h"
+#include "io/model_folder_parts.h"
 #include "msae/core/error.h"
 
 namespace msae::cli {
@@ -46,6 +47,18 @@ void refuse_what_is_not_ours(const ResultFile& target) {
   throw IoError(target.option + ": " + target.name + " holds something else than results; name another file");
 }
 
+// Also of names that nothing has yet.
+bool is_same_file(const fs::path& one, const fs::path& other) {
+  std::error_code ignored;
+  return fs::equivalent(one, other, ignored) ||
+         fs::absolute(one).lexically_normal() == fs::absolute(other).lexically_normal();
+}
+
+bool is_part_of(const fs::path& file, const fs::path& model) {
+  return is_same_file(file, model) || is_same_file(file, model / io::config_name) ||
+         is_same_file(file, model / io::weights_name);
+}
+
 }  // namespace
 
 ResultFile json_file(const std::string& option, const std::string& name) {
@@ -79,6 +92,20 @@ void check_target(const ResultFile& target, const std::string& folder_to_come) {
   }
   if (!reason.empty()) throw IoError(target.option + ": " + file + " cannot be written: " + reason);
   refuse_what_is_not_ours(target);
+}
+
+void refuse_shared_files(const std::vector<ResultFile>& written, const std::vector<std::string>& read) {
+  for (auto file = written.begin(); file != written.end(); ++file) {
+    if (file->name.empty() || is_device_or_stream(file->name)) continue;
+    for (const auto& input : read) {
+      if (input.empty() || !is_part_of(file->name, input)) continue;
+      throw IoError(file->option + ": " + file->name + " is a file that is read; name another");
+    }
+    for (auto other = written.begin(); other != file; ++other) {
+      if (other->name.empty() || !is_same_file(file->name, other->name)) continue;
+      throw IoError(file->option + ": " + file->name + " is the file of " + other->option + "; name another");
+    }
+  }
 }
 
 // What was printed before stays where stdout is a file.

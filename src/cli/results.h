@@ -22,6 +22,10 @@ ResultFile html_file(const std::string& option, const std::string& name);
 /// \throws msae::IoError
 void check_target(const ResultFile& file, const std::string& folder_to_come = {});
 
+/// Before the work, too. A folder among `read` stands for the model in it.
+/// \throws msae::IoError where two options name one file, or an option one that is read
+void refuse_shared_files(const std::vector<ResultFile>& written, const std::vector<std::string>& read = {});
+
 /// \throws msae::IoError, also where the work has made something else of that name
 void write_result(const ResultFile& file, const std::string& text);
 

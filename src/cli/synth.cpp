@@ -22,6 +22,7 @@ void run(Arguments& arguments) {
   const auto& common = arguments.common;
   apply(common);
   arguments.options.seed = common.seed;
+  refuse_shared_files({{"OUT", arguments.out, {}}, json_target(common)});
   refuse_to_replace(arguments.out, arguments.force);
   data::SyntheticHierarchy data(arguments.options);
   watch_interrupts();

@@ -1,11 +1,6 @@
 #include "cli/train_arguments.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
-#include <filesystem>
-#include <limits>
-#include <sstream>
 #include <stdexcept>
 
 #include "cli/train_model.h"

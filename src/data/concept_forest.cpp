@@ -80,6 +80,7 @@ std::vector<double> active_per_tree(const Shape& shape, const std::vector<double
 /// average.
 std::vector<double> root_probabilities(const std::vector<double>& trees, const SyntheticOptions& options) {
   std::vector<double> weight;
+  weight.reserve(trees.size());
   for (std::size_t i = 0; i < trees.size(); ++i) {
     weight.push_back(std::pow(static_cast<double>(i + 1) + 2.7, -options.zipf));
   }
@@ -104,6 +105,7 @@ std::vector<double> root_probabilities(const std::vector<double>& trees, const S
     (active(middle) < options.active ? low : high) = middle;
   }
   std::vector<double> result;
+  result.reserve(trees.size());
   for (std::size_t i = 0; i < trees.size(); ++i) result.push_back(probability(high, i));
   return result;
 }

@@ -311,7 +311,7 @@ std::string File::attribute(const std::string& name) const {
   const Handle space = checked(H5Aget_space(attribute.get()), H5Sclose, what);
   if (H5Tis_variable_str(type.get()) <= 0 || H5Sget_simple_extent_npoints(space.get()) != 1) return {};
   char* text = nullptr;
-  check(H5Aread(attribute.get(), type.get(), &text), what);
+  check(H5Aread(attribute.get(), type.get(), static_cast<void*>(&text)), what);
   const std::unique_ptr<char, herr_t (*)(void*)> owner(text, H5free_memory);
   return text ? text : "";
 }

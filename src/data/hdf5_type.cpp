@@ -77,7 +77,8 @@ herr_t read_string_elements(hid_t data_set, std::vector<std::string>& values) {
   const Handle type{H5Dget_type(data_set), H5Tclose};
   if (H5Tis_variable_str(type.get()) > 0) {
     std::vector<char*> elements(values.size(), nullptr);
-    const herr_t status = H5Dread(data_set, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, elements.data());
+    const herr_t status =
+        H5Dread(data_set, type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, static_cast<void*>(elements.data()));
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (status >= 0 && elements[i] != nullptr) values[i] = elements[i];
       H5free_memory(elements[i]);

@@ -74,7 +74,8 @@ void File::write_strings(const std::string& path, const std::vector<std::string>
   elements.reserve(values.size());
   for (const auto& value : values) elements.push_back(value.c_str());
   const Handle data = create_data_set(path, type.get(), {values.size()});
-  check(H5Dwrite(data.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, elements.data()),
+  check(H5Dwrite(data.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT,
+                 static_cast<const void*>(elements.data())),
         name_ + ":" + path + " cannot be written");
 }
 
@@ -104,7 +105,7 @@ void File::write_attribute(const std::string& name, const std::string& value) {
       checked(H5Acreate2(handle_.get(), name.c_str(), type.get(), space.get(), H5P_DEFAULT, H5P_DEFAULT),
               H5Aclose, what);
   const char* text = value.c_str();
-  check(H5Awrite(attribute.get(), type.get(), &text), what);
+  check(H5Awrite(attribute.get(), type.get(), static_cast<const void*>(&text)), what);
 }
 
 void File::flush() {

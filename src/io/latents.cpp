@@ -21,7 +21,7 @@ using data::hdf5::DataSet;
 using data::hdf5::File;
 using models::OperatingPoint;
 
-/// The latents above zero of some rows.
+/// The latents other than zero of some rows.
 struct Entries {
   torch::Tensor counts;   ///< [rows] int64
   torch::Tensor indices;  ///< [entries] int32
@@ -35,7 +35,7 @@ Entries entries_of(const torch::Tensor& latents, const std::string& name) {
         name +
         ": latents overflow float32; are the rows on the scale of those that the model was trained on?");
   }
-  const auto active = values > 0;
+  const auto active = values != 0;
   return {active.sum(1).to(torch::kCPU), active.nonzero().select(1, 1).to(torch::kInt32).to(torch::kCPU),
           values.masked_select(active).to(torch::kCPU)};
 }
@@ -121,6 +121,7 @@ class Writer {
 
   void write_labels(const data::EmbeddingSource& data, const std::vector<std::string>& all) {
     std::vector<std::string> labels;
+    labels.reserve(unsign(data.rows()));
     for (std::int64_t row = 0; row < data.rows(); ++row)
       labels.push_back(all[unsign(data.original_row(row))]);
     file_->write_strings("/labels", labels);

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "io/model_config.h"
 #include "msae/core/error.h"
@@ -61,6 +62,12 @@ inline void require_finite(const torch::Tensor& values, const std::string& name,
 
 inline torch::Tensor to_float64(const torch::Tensor& tensor) {
   return tensor.detach().to(torch::kCPU, torch::kFloat64);
+}
+
+inline std::vector<double> numbers_of(const torch::Tensor& tensor) {
+  const auto values = to_float64(tensor).contiguous();
+  const auto* numbers = values.const_data_ptr<double>();
+  return {numbers, numbers + values.numel()};
 }
 
 }  // namespace msae::io

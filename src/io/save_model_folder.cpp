@@ -28,12 +28,6 @@ void make_folder(const fs::path& folder) {
   throw IoError(folder.string() + ": the folder cannot be made: " + reason);
 }
 
-std::vector<double> numbers_of(const Tensor& tensor) {
-  const auto values = to_float64(tensor).contiguous();
-  const auto* numbers = values.const_data_ptr<double>();
-  return {numbers, numbers + values.numel()};
-}
-
 // [latents]; of a matryoshka over batches that of its first level.
 Tensor thresholds_of(const SparseAutoencoder& model) {
   if (model.log_threshold.defined()) return to_float64(model.log_threshold).exp();

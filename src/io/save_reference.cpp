@@ -33,11 +33,11 @@ class Checkpoint {
       stored = stored.to(stored.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32);
       require_finite(stored, name, file_.target());
     }
-    const auto* dtype = stored.scalar_type() == torch::kFloat64   ? "F64"
-                        : stored.scalar_type() == torch::kFloat32 ? "F32"
-                                                                  : "I64";
     pickle_.text(name);
-    pickle_.tensor({{dtype, std::to_string(storages_.size()), stored.numel()}, 0, shape, strides});
+    pickle_.tensor({{dtype_name(stored.scalar_type()), std::to_string(storages_.size()), stored.numel()},
+                    0,
+                    shape,
+                    strides});
     storages_.push_back(std::move(stored));
   }
   void tensor(const std::string& name, const Tensor& values) {

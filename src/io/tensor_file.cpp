@@ -14,13 +14,6 @@ struct TypeName {
 constexpr TypeName type_names[] = {
     {torch::kFloat32, "F32"}, {torch::kFloat64, "F64"}, {torch::kInt64, "I64"}};
 
-const char* name_of(torch::ScalarType type) {
-  for (const auto& known : type_names) {
-    if (known.type == type) return known.name;
-  }
-  TORCH_CHECK(false, "save_tensors: cannot write tensors of type ", type);
-}
-
 torch::ScalarType type_of(const std::string& name, const std::filesystem::path& path) {
   for (const auto& known : type_names) {
     if (known.name == name) return known.type;
@@ -29,6 +22,13 @@ torch::ScalarType type_of(const std::string& name, const std::filesystem::path& 
 }
 
 }  // namespace
+
+const char* dtype_name(torch::ScalarType type) {
+  for (const auto& known : type_names) {
+    if (known.type == type) return known.name;
+  }
+  TORCH_CHECK(false, "save_tensors: cannot write tensors of type ", type);
+}
 
 torch::ScalarType float_type(const std::string& dtype, const std::string& where) {
   if (dtype == "F32") return torch::kFloat32;
@@ -40,8 +40,9 @@ torch::ScalarType float_type(const std::string& dtype, const std::string& where)
 
 void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
   std::vector<SafetensorsWriter::Declaration> declarations;
+  declarations.reserve(file.tensors.size());
   for (const auto& [name, tensor] : file.tensors) {
-    declarations.push_back({name, name_of(tensor.scalar_type()), tensor.sizes().vec()});
+    declarations.push_back({name, dtype_name(tensor.scalar_type()), tensor.sizes().vec()});
   }
   files::AtomicFile out(path);
   SafetensorsWriter writer(out, declarations, file.metadata);

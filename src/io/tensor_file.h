@@ -17,6 +17,9 @@ inline std::span<std::byte> bytes_of(const torch::Tensor& contiguous) {
   return {static_cast<std::byte*>(contiguous.data_ptr()), contiguous.nbytes()};
 }
 
+/// As a safetensors file names a type: "F32", "F64" or "I64". \throws c10::Error for another type
+const char* dtype_name(torch::ScalarType type);
+
 /// The type of weights that a file names as safetensors does.
 /// \throws msae::IoError "<where> is ..., expected F32, F64, F16 or BF16"
 torch::ScalarType float_type(const std::string& dtype, const std::string& where);

@@ -3,10 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
 #include <optional>
 
 #include "msae/data/source.h"
 #include "msae/data/statistics.h"
+#include "msae/eval/metrics.h"
 #include "support/tensors.h"
 #include "train/golden_case.h"
 #include "train/row_order.h"
@@ -167,11 +169,82 @@ class ReferenceRun : public testing::TestWithParam<Case> {
   torch::Tensor x_;
 };
 
+/// What the published code says of a batch: of each row, or [1] of all of them; of the latents as trained
+/// ("sparse") and of all that are positive.
+std::map<std::string, torch::Tensor> quality(SparseAutoencoder& model, const torch::Tensor& rows) {
+  const torch::NoGradGuard no_grad;
+  const auto f = forward(model, rows);
+  std::map<std::string, torch::Tensor> result;
+  const auto add = [&](const std::string& point, const torch::Tensor& z, const torch::Tensor& y) {
+    result["fvu" + point] = eval::fvu_per_row(rows, y);
+    result["cs" + point] = eval::cosine_per_row(rows, y);
+    result["nmae" + point] = eval::nmae_per_row(rows, y);
+    result["euclid" + point] = (rows - y).norm(2, 1);
+    result["sparsity" + point] = (z == 0).to(torch::kFloat64).mean(1);
+    result["dead" + point] = (z == 0).all(0).sum().to(torch::kFloat64).reshape({1});
+    result["cknna" + point] = torch::full({1}, eval::cknna(rows, z), torch::kFloat64);
+    result["cknna_of_reconstruction" + point] = torch::full({1}, eval::cknna(y, rows), torch::kFloat64);
+  };
+  add("_sparse", f.latents[0], f.reconstructions[0]);
+  const auto all = model.decode(f.dense, rows);
+  add("_all", f.dense, all);
+  result["recon_loss"] = ops::nmse(all, rows).reshape({1});
+  result["sparse_loss"] = ops::l1(f.dense, rows).reshape({1});
+  return result;
+}
+
+// What the training script prints after an epoch: the test set in batches, in the space that the model sees;
+// the loss of all latents, and CKNNA of rows and reconstructions.
+void expect_epoch_evaluation(const Numbers& numbers, const Golden& golden, SparseAutoencoder& model,
+                             double l1, std::int64_t epoch) {
+  const auto rows = published_rows(golden, "data/test_image_mean", test_rows().values)
+                        .to(torch::kFloat64)
+                        .split(batch_rows);
+  std::map<std::string, double> ours{{"orthogonality", eval::decoder_orthogonality(model.decoder)}};
+  for (const auto& batch : rows) {
+    for (const auto& [name, values] : quality(model, batch)) {
+      ours[name] += values.mean().item<double>() / static_cast<double>(rows.size());
+    }
+  }
+  ours["loss"] = ours["recon_loss"] + l1 * ours["sparse_loss"];
+  for (const auto* point : {"_sparse", "_all"}) {
+    ours[std::string("cknna") + point] = ours[std::string("cknna_of_reconstruction") + point];
+  }
+  std::size_t compared = 0;
+  for (const auto& [name, value] : ours) {
+    if (!numbers.has("epoch_eval/" + name)) continue;
+    const auto published = numbers.tensor("epoch_eval/" + name)[epoch].item<double>();
+    // Batch-topk reconstructs rows without an active latent alike: which of them are neighbours is open.
+    const bool ties = name == "cknna_sparse" && std::get_if<models::BatchTopK>(&model.activation());
+    EXPECT_NEAR(value, published, (ties ? 1e-4 : 1e-6) * std::abs(published)) << name << ", epoch " << epoch;
+    ++compared;
+  }
+  EXPECT_EQ(compared, 14U);
+}
+
+// What the extraction script says of all test rows at once, in the original space. A latent at the edge of
+// being dead, and rows that are nearly as near as another, may be so on either side.
+void expect_extraction(const Numbers& published, SparseAutoencoder& model, double tolerance) {
+  std::size_t compared = 0;
+  const auto expect = [&](const std::string& name, const torch::Tensor& ours, double absolute) {
+    if (!published.has(name)) return;
+    const auto value = published.tensor(name).item<double>();
+    EXPECT_NEAR(ours.item<double>(), value, absolute + tolerance * std::abs(value)) << name;
+    ++compared;
+  };
+  for (const auto& [name, values] : quality(model, test_rows().values)) {
+    const auto at = name.rfind('_');
+    const auto stored = (name.substr(0, at) == "sparsity" ? "l0" : name.substr(0, at)) + name.substr(at);
+    expect(stored, values.mean(), stored.rfind("dead", 0) == 0 ? 2 : 1e-3);
+    expect(stored + "_std", values.std(/*unbiased=*/false), 1e-3);
+  }
+  EXPECT_EQ(compared, 20U);
+}
+
 // Its parameters at the end are judged by what the model makes of the first eight test rows, which it centres
 // and scales by the test set's own statistics.
 void expect_test_rows(const Numbers& published, SparseAutoencoder& model, double tolerance) {
   const torch::NoGradGuard no_grad;
-  set_statistics(model, test_rows().statistics, Scaling::published);
   const auto rows = test_rows().values.slice(0, 0, 8);
   const auto f = forward(model, rows);
   published.expect("repr_all", f.dense, {.relative = tolerance});
@@ -187,21 +260,37 @@ void expect_test_rows(const Numbers& published, SparseAutoencoder& model, double
   test::expect_close(active, published.tensor("l0_per_level"), {.absolute = 1});
 }
 
+// Rows in which each latent is active, at the widest level.
+torch::Tensor active_counts(const SparseAutoencoder& model, const torch::Tensor& batch) {
+  const torch::NoGradGuard no_grad;
+  return (forward(model, batch).latents[-1] != 0).sum(0);
+}
+
 TEST_P(ReferenceRun, HasThePublishedNumbers) {
   const auto options = this->options();
   const auto engine = make_autograd_engine(*model_, options);
   const auto order = golden_->tensor("data/order").to(torch::kInt64).reshape({all_steps, batch_rows});
+  auto counts = torch::zeros({latents}, torch::kInt64);
   for (std::int64_t step = 0; step < GetParam().steps; ++step) {
-    engine->step(x_.index_select(0, order[step]), rate(options, step));
+    const auto batch = x_.index_select(0, order[step]);
+    if (!exact_) counts += active_counts(*model_, batch);
+    engine->step(batch, rate(options, step));
     expect_near("loss", step, engine->take_metrics().loss);
     expect_near("grad_norm", step, norm_of_gradients(*model_));  // below 1 always: nothing is clipped
     if (numbers_->has("params_after_step" + std::to_string(step + 1))) expect_parameters(step + 1);
+    if (exact_ && (step + 1) % steps_per_epoch == 0) {
+      expect_epoch_evaluation(*numbers_, *golden_, *model_, options.l1, step / steps_per_epoch);
+    }
   }
   if (exact_) return;
+  numbers_->expect("activation_count_train", counts, {.relative = parameter_tolerance(all_steps)});
   const test::Tolerance tolerance{.relative = parameter_tolerance(all_steps)};
   numbers_->expect("pre_bias_final", model_->pre_bias, tolerance);
   numbers_->expect("latent_bias_final", model_->latent_bias, tolerance);
-  expect_test_rows(Numbers(*golden_, path_ + "/test8"), *model_, parameter_tolerance(all_steps));
+  expect_extraction(Numbers(*golden_, path_ + "/extract_model_mean"), *model_, tolerance.relative);
+  set_statistics(*model_, test_rows().statistics, Scaling::published);
+  expect_extraction(Numbers(*golden_, path_ + "/extract_own_mean"), *model_, tolerance.relative);
+  expect_test_rows(Numbers(*golden_, path_ + "/test8"), *model_, tolerance.relative);
 }
 
 // In float64, which takes twice as long, kinds that differ from another in their rates or weights alone take

@@ -30,7 +30,7 @@ struct MSAE_EXPORT LatentsOptions {
 struct LatentsSummary {
   std::int64_t rows = 0;     ///< that were encoded
   std::int64_t latents = 0;  ///< of the model
-  std::int64_t entries = 0;  ///< latents above zero, of all rows together
+  std::int64_t entries = 0;  ///< latents other than zero, of all rows together
 };
 
 /// Encodes all rows and writes their latents to an HDF5 file, whole or not at all, in place of what is there:
