@@ -18,13 +18,13 @@ namespace {
 namespace fs = std::filesystem;
 using models::SparseAutoencoder;
 
-struct Arguments {
+struct ConvertArguments {
   Common common;
   std::string in, out, to, as;
   bool force = false;
 };
 
-std::shared_ptr<SparseAutoencoder> load(const Arguments& a) {
+std::shared_ptr<SparseAutoencoder> load(const ConvertArguments& a) {
   if (a.as.empty()) return io::load(a.in);
   std::error_code ignored;
   if (fs::is_directory(a.in, ignored)) {
@@ -34,25 +34,25 @@ std::shared_ptr<SparseAutoencoder> load(const Arguments& a) {
 }
 
 // A folder takes the name that tells the model.
-fs::path reference_file(const Arguments& a, const SparseAutoencoder& model) {
+fs::path reference_file(const ConvertArguments& a, const SparseAutoencoder& model) {
   std::error_code ignored;
   const fs::path out(a.out);
   return out.has_filename() && !fs::is_directory(out, ignored) ? out : out / io::reference_name(model);
 }
 
-void check_out(const Arguments& a, const fs::path& file) {
+void check_out(const ConvertArguments& a, const fs::path& file) {
   refuse_shared_files({{"OUT", file.string(), {}}, json_target(a.common)}, {a.in});
   refuse_to_replace(file, a.force);
 }
 
-fs::path write_folder(const Arguments& a, const SparseAutoencoder& model) {
+fs::path write_folder(const ConvertArguments& a, const SparseAutoencoder& model) {
   fs::path out(a.out);
   for (const auto* name : {io::config_name, io::weights_name}) check_out(a, out / name);
   io::save(model, out);
   return out;
 }
 
-fs::path write_reference(const Arguments& a, const SparseAutoencoder& model) {
+fs::path write_reference(const ConvertArguments& a, const SparseAutoencoder& model) {
   auto file = reference_file(a, model);
   check_out(a, file);
   io::save_reference(model, file);
@@ -64,19 +64,19 @@ fs::path write_reference(const Arguments& a, const SparseAutoencoder& model) {
   return file;
 }
 
-fs::path write_safetensors(const Arguments& a, const SparseAutoencoder& model) {
+fs::path write_safetensors(const ConvertArguments& a, const SparseAutoencoder& model) {
   check_out(a, a.out);
   io::save_safetensors(model, a.out);
   return a.out;
 }
 
-fs::path write(const Arguments& a, const SparseAutoencoder& model) {
+fs::path write(const ConvertArguments& a, const SparseAutoencoder& model) {
   if (a.to == "sae-lens") return write_folder(a, model);
   if (a.to == "reference") return write_reference(a, model);
   return write_safetensors(a, model);
 }
 
-void run(const Arguments& a) {
+void run(const ConvertArguments& a) {
   apply(a.common);
   const auto model = load(a);
   const auto written = write(a, *model).string();
@@ -98,7 +98,7 @@ void run(const Arguments& a) {
 
 void add_convert(CLI::App& program) {
   auto& command = *program.add_subcommand("convert", "Write a model in the files of another program");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ConvertArguments>();
   auto& a = *arguments;
   command.add_option("IN", a.in, "Folder of a run or of SAELens, or a .pth file of the published code")
       ->type_name("")

@@ -20,7 +20,7 @@ namespace {
 
 using models::OperatingPoint;
 
-struct Arguments {
+struct EncodeArguments {
   Common common;
   std::string run, data, out, labels;
   std::optional<std::int64_t> k, level;
@@ -31,14 +31,14 @@ struct Arguments {
 };
 
 // Before the work whose result would be lost.
-void check_out(const Arguments& a) {
+void check_out(const EncodeArguments& a) {
   refuse_shared_files({{"--out", a.out, {}}, json_target(a.common)},
                       {a.run, data::split_name(a.data).file, data::split_name(a.labels).file});
   refuse_to_replace(a.out, a.force);
   const files::AtomicFile writable(a.out);
 }
 
-OperatingPoint point(const Arguments& a, const models::SparseAutoencoder& model) {
+OperatingPoint point(const EncodeArguments& a, const models::SparseAutoencoder& model) {
   if (a.all) return OperatingPoint::all();
   if (a.k) return OperatingPoint::top(*a.k);
   if (!a.level) return OperatingPoint::trained();
@@ -53,7 +53,7 @@ OperatingPoint point(const Arguments& a, const models::SparseAutoencoder& model)
   return OperatingPoint::level(*a.level - 1);
 }
 
-std::vector<std::string> labels(const Arguments& a, std::int64_t rows) {
+std::vector<std::string> labels(const EncodeArguments& a, std::int64_t rows) {
   if (a.labels.empty()) return {};
   auto labels = data::read_labels(a.labels);
   if (static_cast<std::int64_t>(labels.size()) == rows) return labels;
@@ -66,7 +66,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 io::LatentsSummary write_with_bar(models::SparseAutoencoder& model, data::EmbeddingSource& data,
-                                  const Arguments& a) {
+                                  const EncodeArguments& a) {
   ProgressBar bar(!a.common.quiet);
   const auto started = std::chrono::steady_clock::now();
   return io::write_latents(model, data, a.out, a.options, [&](double share) {
@@ -77,7 +77,8 @@ io::LatentsSummary write_with_bar(models::SparseAutoencoder& model, data::Embedd
   });
 }
 
-void report(const Arguments& a, const data::Prepared& data, const io::LatentsSummary& done, double seconds) {
+void report(const EncodeArguments& a, const data::Prepared& data, const io::LatentsSummary& done,
+            double seconds) {
   const auto active = static_cast<double>(done.entries) / static_cast<double>(done.rows);
   if (shows_table(a.common)) {
     Table table({"file", "point", "rows", "latents", "entries", "active per row", "seconds"});
@@ -99,7 +100,7 @@ void report(const Arguments& a, const data::Prepared& data, const io::LatentsSum
   write_json(a.common, json);
 }
 
-void run(Arguments& a) {
+void run(EncodeArguments& a) {
   apply(a.common);
   a.options.validate();
   check_out(a);
@@ -120,7 +121,7 @@ void run(Arguments& a) {
 
 void add_encode(CLI::App& program) {
   auto& command = *program.add_subcommand("encode", "Write the latents of every row to a file");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EncodeArguments>();
   auto& a = *arguments;
   command.add_option("RUN", a.run, "Folder of a trained model, or a published .pth file")
       ->type_name("FOLDER")

@@ -9,7 +9,7 @@
 namespace msae::cli {
 namespace {
 
-struct Arguments : EvalArguments {
+struct EvalArguments : EvaluationArguments {
   std::string truth;
 };
 
@@ -19,7 +19,7 @@ std::vector<eval::Recovery> recovery(const models::SparseAutoencoder& model,
   return eval::concept_recovery(model.decoder, dictionary, truth.depth);
 }
 
-void run(Arguments& a) {
+void run(EvalArguments& a) {
   const auto data = prepare_to_evaluate(a);
   data::SyntheticTruth truth;
   if (!a.truth.empty()) truth = data::read_truth(a.truth);
@@ -45,7 +45,7 @@ void run(Arguments& a) {
 
 void add_eval(CLI::App& program) {
   auto& command = *program.add_subcommand("eval", "Measure sparsity and reconstruction of models");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<EvalArguments>();
   add_runs(command, *arguments);
   command
       .add_option("--truth", arguments->truth,

@@ -8,7 +8,7 @@
 namespace msae::cli {
 namespace {
 
-eval::EvalOptions options_for(const models::SparseAutoencoder& model, const EvalArguments& a) {
+eval::EvalOptions options_for(const models::SparseAutoencoder& model, const EvaluationArguments& a) {
   auto options = a.options;
   if (!a.usual_k || !a.k.empty()) return options;
   for (std::int64_t k = 8; k <= 512 && k < model.latents(); k *= 2) options.k.push_back(k);
@@ -17,7 +17,7 @@ eval::EvalOptions options_for(const models::SparseAutoencoder& model, const Eval
 
 }  // namespace
 
-void add_runs(CLI::App& command, EvalArguments& a) {
+void add_runs(CLI::App& command, EvaluationArguments& a) {
   command.add_option("RUN", a.runs, "Folders of trained models, or published .pth files")
       ->type_name("FOLDER")
       ->required();
@@ -31,7 +31,7 @@ void add_runs(CLI::App& command, EvalArguments& a) {
       ->type_name("K,K,...");
 }
 
-void add_ways_to_evaluate(CLI::App& command, EvalArguments& a) {
+void add_ways_to_evaluate(CLI::App& command, EvaluationArguments& a) {
   command.add_flag("--centred", a.options.centred,
                    "Take cosine, NMAE, FVU/row and mono after subtracting the model's mean\n"
                    "[of the original rows]");
@@ -65,7 +65,7 @@ that activate a latent, over all latents.
 )";
 }
 
-data::Prepared prepare_to_evaluate(EvalArguments& a) {
+data::Prepared prepare_to_evaluate(EvaluationArguments& a) {
   apply(a.common);
   if (!a.k.empty()) a.options.k = parse_integers(a.k, "--k");
   a.options.validate();
@@ -74,7 +74,7 @@ data::Prepared prepare_to_evaluate(EvalArguments& a) {
   return open_data(a.data, a.read, a.common);
 }
 
-void evaluate_runs(const EvalArguments& a, const data::Prepared& data,
+void evaluate_runs(const EvaluationArguments& a, const data::Prepared& data,
                    const std::function<void(const models::SparseAutoencoder&)>& also_check,
                    const std::function<void(RunReport, const models::SparseAutoencoder&)>& done) {
   const auto device = resolve_device(a.common.device);
@@ -91,7 +91,7 @@ void evaluate_runs(const EvalArguments& a, const data::Prepared& data,
   }
 }
 
-std::vector<RunReport> evaluate_runs(const EvalArguments& a, const data::Prepared& data) {
+std::vector<RunReport> evaluate_runs(const EvaluationArguments& a, const data::Prepared& data) {
   std::vector<RunReport> reports;
   evaluate_runs(a, data, {}, [&](RunReport report, const models::SparseAutoencoder&) {
     reports.push_back(std::move(report));

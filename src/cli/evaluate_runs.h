@@ -11,7 +11,7 @@
 
 namespace msae::cli {
 
-struct EvalArguments {
+struct EvaluationArguments {
   Common common;
   std::vector<std::string> runs;
   std::string data;
@@ -22,23 +22,23 @@ struct EvalArguments {
 };
 
 /// RUN and --data, then how to evaluate. Between them a subcommand may add options of its own.
-void add_runs(CLI::App& command, EvalArguments& arguments);
+void add_runs(CLI::App& command, EvaluationArguments& arguments);
 /// --centred, --batch-size, how rows are read, and the common ones.
-void add_ways_to_evaluate(CLI::App& command, EvalArguments& arguments);
+void add_ways_to_evaluate(CLI::App& command, EvaluationArguments& arguments);
 
 /// What the figures of a point are, for the help.
 std::string about_figures();
 
 /// Checks the options and opens the data.
-data::Prepared prepare_to_evaluate(EvalArguments& arguments);
+data::Prepared prepare_to_evaluate(EvaluationArguments& arguments);
 
 /// Evaluates run after run on data.evaluated(), once all have been checked: nothing is worked on whose result
 /// would be lost to a later run.
 /// \param also_check of each model; may be empty
 /// \param done       called with each report and its model
-void evaluate_runs(const EvalArguments& arguments, const data::Prepared& data,
+void evaluate_runs(const EvaluationArguments& arguments, const data::Prepared& data,
                    const std::function<void(const models::SparseAutoencoder&)>& also_check,
                    const std::function<void(RunReport, const models::SparseAutoencoder&)>& done);
-std::vector<RunReport> evaluate_runs(const EvalArguments& arguments, const data::Prepared& data);
+std::vector<RunReport> evaluate_runs(const EvaluationArguments& arguments, const data::Prepared& data);
 
 }  // namespace msae::cli

@@ -24,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-struct Arguments {
+struct InfoArguments {
   Common common;
   std::string path;
   data::ReadOptions read;
@@ -124,7 +124,7 @@ Json file_info(const fs::path& file) {
   return json;
 }
 
-Json embeddings_info(const Arguments& a) {
+Json embeddings_info(const InfoArguments& a) {
   watch_interrupts();
   const auto data = open_data(a.path, a.read, a.common);
   const auto& source = data.rows;
@@ -145,7 +145,7 @@ Json embeddings_info(const Arguments& a) {
   return json;
 }
 
-Json describe(const Arguments& a) {
+Json describe(const InfoArguments& a) {
   const auto& path = a.path;
   std::error_code error;
   const bool is_list = fs::exists(path, error) && !data::is_npy(path);
@@ -184,7 +184,7 @@ void print(const Json& json) {
   table.print(std::cout);
 }
 
-void run(const Arguments& arguments) {
+void run(const InfoArguments& arguments) {
   apply(arguments.common);
   const auto json = describe(arguments);
   if (shows_table(arguments.common)) print(json);
@@ -196,7 +196,7 @@ void run(const Arguments& arguments) {
 
 void add_info(CLI::App& program) {
   auto& command = *program.add_subcommand("info", "Tell what a data file, a data set or a model holds");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InfoArguments>();
   command
       .add_option(
           "PATH", arguments->path,

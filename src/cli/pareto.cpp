@@ -11,11 +11,11 @@
 namespace msae::cli {
 namespace {
 
-struct Arguments : EvalArguments {
+struct ParetoArguments : EvaluationArguments {
   std::string out, csv;
 };
 
-void run(Arguments& a) {
+void run(ParetoArguments& a) {
   refuse_runs_given_twice(a.runs);
   const auto page = html_file("--out", a.out), csv = csv_file("--csv", a.csv);
   check_target(page);
@@ -37,7 +37,7 @@ void run(Arguments& a) {
 void add_pareto(CLI::App& program) {
   auto& command = *program.add_subcommand(
       "pareto", "Compare runs: which points are worth having, a plot, the hypervolume");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ParetoArguments>();
   arguments->usual_k = true;
   add_runs(command, *arguments);
   command.add_option("--out", arguments->out, "A web page with the plot, complete in itself")

@@ -26,7 +26,7 @@ namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 using nlohmann::ordered_json;
 
-struct Arguments {
+struct SweepArguments {
   Common common;
   bool device_is_typed = false;
   std::string config, out;
@@ -53,7 +53,7 @@ std::string in_options_of_training(const std::string& sentence) {
 
 class Sweep {
  public:
-  explicit Sweep(Arguments arguments) : a_(std::move(arguments)), runs_(read_sweep(a_.config)) {
+  explicit Sweep(SweepArguments arguments) : a_(std::move(arguments)), runs_(read_sweep(a_.config)) {
     if (a_.out.empty()) a_.out = shared().out;
     if (a_.out.empty()) {
       throw std::invalid_argument("--out: must name a folder for the runs, here or by out = \"FOLDER\" in " +
@@ -165,15 +165,15 @@ class Sweep {
   }
 
   void show(ProgressBar& bar, const train::Progress& p) const {
-    const auto count = static_cast<double>(runs_.size()), before = static_cast<double>(index_);
+    const auto all = static_cast<double>(runs_.size()), before = static_cast<double>(index_);
     const auto of_one = timed_ > 0 ? seconds_ / timed_ : p.seconds + p.seconds_left;
-    const auto left = p.seconds_left + (count - before - 1) * of_one;
-    bar.update((before + share_done(p)) / count,
+    const auto left = p.seconds_left + (all - before - 1) * of_one;
+    bar.update((before + share_done(p)) / all,
                place() + ": " + progress_text(p) + "  " + duration(left) + " left in all");
   }
 
   void compare_on(const std::shared_ptr<data::EmbeddingSource>& rows) {
-    EvalArguments evaluation;
+    EvaluationArguments evaluation;
     evaluation.common = shared().common;
     evaluation.runs = trained_;
     evaluation.data = shared().eval.empty() ? shared().data : shared().eval;
@@ -190,7 +190,7 @@ class Sweep {
     say(a_.common, "The plot is in " + files[0].name + ", for a web browser");
   }
 
-  Arguments a_;
+  SweepArguments a_;
   std::vector<SweepRun> runs_;
   data::Prepared data_;
   std::size_t index_ = 0;
@@ -230,7 +230,7 @@ constexpr const char* footer =
 void add_sweep(CLI::App& program) {
   auto& command =
       *program.add_subcommand("sweep", "Train many models, every combination of lists of options");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<SweepArguments>();
   auto& a = *arguments;
   command.add_option("CONFIG", a.config, "Options of the runs (see below)")->type_name("FILE")->required();
   command.add_option("--out", a.out, "Folder of the runs [out in CONFIG]")->type_name("FOLDER");

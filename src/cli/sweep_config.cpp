@@ -13,7 +13,7 @@ namespace {
 
 using Kind = TomlEntry::Kind;
 
-constexpr std::uint64_t most_bytes = 1 << 20;
+constexpr std::uint64_t most_config_bytes = 1 << 20;
 constexpr std::size_t most_runs = 10'000;
 
 // All runs of a sweep see the same rows.
@@ -202,7 +202,7 @@ void refuse_equal_names(const std::vector<SweepRun>& runs) {
 
 std::vector<SweepRun> read_sweep(const std::string& file) {
   try {
-    const auto entries = entries_of(files::read_text(file, most_bytes));
+    const auto entries = entries_of(files::read_text(file, most_config_bytes));
     auto runs = runs_of(choices_of(entries));
     refuse_equal_names(runs);
     if (runs.front().arguments.data.empty()) throw TomlError(0, "lacks data = \"FILE:/PATH\"");

@@ -11,14 +11,14 @@
 namespace msae::cli {
 namespace {
 
-struct Arguments {
+struct SynthArguments {
   Common common;
   std::string out;
   bool force = false;
   data::SyntheticOptions options;
 };
 
-void run(Arguments& arguments) {
+void run(SynthArguments& arguments) {
   const auto& common = arguments.common;
   apply(common);
   arguments.options.seed = common.seed;
@@ -52,7 +52,7 @@ void run(Arguments& arguments) {
 void add_synth(CLI::App& program) {
   auto& command =
       *program.add_subcommand("synth", "Make CLIP-like embeddings with a known concept hierarchy");
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<SynthArguments>();
   auto& a = *arguments;
   auto& o = a.options;
   command.add_option("OUT", a.out, "HDF5 file to write")->type_name("FILE")->required();

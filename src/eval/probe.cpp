@@ -19,7 +19,7 @@ void require_positive(const char* field, double value) {
                               std::to_string(value));
 }
 
-void check_rows(const torch::Tensor& rows, std::int64_t dim) {
+void check_embeddings(const torch::Tensor& rows, std::int64_t dim) {
   TORCH_CHECK(rows.dim() == 2 && rows.size(1) == dim && rows.is_floating_point(),
               "probe: expected a floating-point [rows, ", dim, "], got ", rows.sizes(), " of ",
               rows.scalar_type());
@@ -89,7 +89,7 @@ void ProbeOptions::validate() const {
 }
 
 torch::Tensor LinearProbe::log_probabilities(const torch::Tensor& rows) const {
-  check_rows(rows, weight.size(1));
+  check_embeddings(rows, weight.size(1));
   const torch::NoGradGuard no_grad;
   const auto all = torch::cat({weight, bias.unsqueeze(1)}, 1).to(torch::kFloat64);
   return inputs(rows.to(weight.device()), unit_rows).mm(all.t()).log_softmax(1);
@@ -103,7 +103,7 @@ LinearProbe fit_probe(const torch::Tensor& rows, const torch::Tensor& labels, co
   options.validate();
   TORCH_CHECK(rows.dim() == 2 && rows.size(0) > 0, "probe: expected at least one row [rows, dim], got ",
               rows.sizes());
-  check_rows(rows, rows.size(1));
+  check_embeddings(rows, rows.size(1));
   const auto known = checked_labels(labels, rows, options.classes);
   const auto classes = options.classes > 0 ? options.classes : known.max().item<std::int64_t>() + 1;
   require_solver_memory(rows, classes);

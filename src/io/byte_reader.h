@@ -32,7 +32,8 @@ class ByteReader {
   template <class Number>
   Number number() {
     Number value;
-    std::memcpy(&value, take(sizeof(Number)).data(), sizeof(Number));
+    const auto bytes = take(sizeof(Number));
+    std::memcpy(&value, bytes.data(), bytes.size());
     return value;
   }
   /// Up to a line feed, which is taken too.

@@ -20,7 +20,7 @@ bool is_of_before_zip(const files::File& file) {
   return std::string_view(begin.data(), begin.size()) == magic;
 }
 
-const std::filesystem::path& checked(const std::filesystem::path& path) {
+std::filesystem::path checked(const std::filesystem::path& path) {
   const files::File file(path);
   if (file.size() == 0) throw IoError(path.string() + ": is empty");
   if (is_of_before_zip(file)) {

@@ -76,6 +76,19 @@ TEST_F(Convert, NothingIsReplacedUnasked) {
   }
 }
 
+TEST_F(Convert, WhatIsReadIsNeverReplaced) {
+  ASSERT_THAT(run({(published / topk).string(), "run", "--to", "sae-lens"}), Succeeds());
+  const auto weights = contents(here / "run/sae_weights.safetensors");
+  EXPECT_THAT(run({"run", "run", "--to", "sae-lens", "--force"}),
+              FailsSaying({"OUT: run/cfg.json is a file that is read; name another"}));
+  EXPECT_THAT(run({"run", "./run/sae_weights.safetensors", "--to", "safetensors", "--force"}),
+              FailsSaying({"OUT: ./run/sae_weights.safetensors is a file that is read"}));
+  EXPECT_THAT(run({"run", "a.safetensors", "--to", "safetensors", "--json", "./a.safetensors"}),
+              FailsSaying({"--json: ./a.safetensors is the file of OUT; name another"}));
+  EXPECT_EQ(contents(here / "run/sae_weights.safetensors"), weights);
+  EXPECT_FALSE(fs::exists(here / "a.safetensors"));
+}
+
 TEST_F(Convert, WhatCannotBeReadOrWrittenIsSaid) {
   overwrite(here / "empty.pth", "");
   overwrite(here / "text.txt", "x");

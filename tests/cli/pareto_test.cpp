@@ -157,6 +157,8 @@ TEST_F(Pareto, ResultsAreReplacedByResultsAlone) {
   EXPECT_THAT(here->run(call + Arguments{"--json", "p.json", "--csv", "p.csv", "--out", "p.html"}),
               Succeeds());
   EXPECT_THAT(contents(*here / "p.csv"), AllOf(HasSubstr("run,k=4,4,"), Not(HasSubstr("k=8"))));
+  EXPECT_THAT(here->run(call + Arguments{"--csv", "new", "--out", "./new"}),
+              FailsSaying({"--csv: new is the file of --out; name another"}));
   EXPECT_THAT(here->run(call + Arguments{"--csv", "p.html"}),
               FailsSaying({"--csv: p.html holds something else than results"}));
   EXPECT_THAT(here->run(call + Arguments{"--out", "data.h5"}),
