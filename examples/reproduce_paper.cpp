@@ -92,7 +92,7 @@ int main(int count, char** arguments) try {
     print_progress_of_levels(evaluation);
     for (const auto& p : evaluation.points) points.push_back({kind.name, p.label, p.active, p.fvu});
   }
-  std::cout << "\nThe frontier, hypervolume " << eval::hypervolume(points) << ":\n";
+  std::cout << "\nThe frontier, hypervolume " << std::setprecision(4) << eval::hypervolume(points) << ":\n";
   const eval::ParetoFrontier all(points);
   for (const auto i : all.frontier()) std::cout << points[i].run << " " << points[i].label << "\n";
 } catch (const std::exception& error) {

@@ -33,7 +33,7 @@ void add_runs(CLI::App& command, EvaluationArguments& a) {
 
 void add_ways_to_evaluate(CLI::App& command, EvaluationArguments& a) {
   command.add_flag("--centred", a.options.centred,
-                   "Take cosine, NMAE, FVU/row and mono after subtracting the model's mean\n"
+                   "Take cosine, NMAE, FVU/row, CKNNA and mono after subtracting the model's mean\n"
                    "[of the original rows]");
   add_whole(command, "--cknna", a.options.cknna_rows,
             "Take CKNNA on ROWS rows, evenly spaced, 11 at least; costs ROWS^2 x latents a\n"

@@ -60,8 +60,8 @@ class Pass {
   }
 
   void compare_neighbours(const std::function<void(double)>& done) {
-    if (sample_.count() > 0)
-      cknna_ = cknna_of_codes(model_, codes_, sample_.rows(), options_.batch_size, done);
+    if (sample_.count() == 0) return;
+    cknna_ = cknna_of_codes(model_, codes_, sample_.rows(), options_.centred, options_.batch_size, done);
   }
 
   void finish(Evaluation& evaluation) const {

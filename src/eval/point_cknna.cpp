@@ -30,9 +30,9 @@ void RowSample::add(std::int64_t first, const torch::Tensor& rows) {
 }
 
 std::vector<double> cknna_of_codes(const models::SparseAutoencoder& model, const PointCodes& codes,
-                                   const torch::Tensor& rows, std::int64_t batch_size,
+                                   const torch::Tensor& rows, bool centred, std::int64_t batch_size,
                                    const std::function<void(double)>& done) {
-  const auto neighbours = nearest_neighbours(model.normalise(rows));
+  const auto neighbours = nearest_neighbours(centred ? model.normalise(rows) : rows);
   std::vector<double> values;
   for (std::size_t code = 0; code < codes.count(); ++code) {
     values.push_back(cknna(neighbours, nearest_neighbours(latents_of(model, codes, rows, code, batch_size))));

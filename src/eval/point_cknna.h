@@ -33,10 +33,10 @@ class RowSample {
   std::vector<torch::Tensor> parts_;
 };
 
-/// For each of the codes, the CKNNA of raw rows [rows, dim] in model space and their latents; one code's
-/// latents are held at a time. Calls `done` with the share of the codes that are.
+/// For each of the codes, the CKNNA of raw rows [rows, dim], centred where asked, and their latents; one
+/// code's latents are held at a time. Calls `done` with the share of the codes that are.
 std::vector<double> cknna_of_codes(const models::SparseAutoencoder& model, const PointCodes& codes,
-                                   const torch::Tensor& rows, std::int64_t batch_size,
+                                   const torch::Tensor& rows, bool centred, std::int64_t batch_size,
                                    const std::function<void(double)>& done);
 
 }  // namespace msae::eval

@@ -41,17 +41,18 @@ TEST(Evaluate, TakesCknnaOnEvenlySpacedRowsInAnyBatches) {
   for (const auto& activation : test::every_kind()) {
     auto model = make_model(activation);
     const auto data = source(rows_tensor());
-    for (const std::int64_t asked : {20, 53, 1000}) {
+    for (const auto& [asked, centred] :
+         {std::pair<std::int64_t, bool>{20, false}, {20, true}, {53, true}, {1000, false}}) {
       const auto count = std::min(asked, rows);
       const torch::NoGradGuard no_grad;
       const auto sample = rows_tensor().index_select(
           0, torch::div(torch::arange(count) * rows, count, "floor").to(torch::kInt64));
       for (const std::int64_t batch_size : {1, 10, 4096}) {
-        const auto evaluation =
-            evaluate(model, *data, {.k = {7}, .batch_size = batch_size, .cknna_rows = asked});
+        const auto evaluation = evaluate(
+            model, *data, {.k = {7}, .centred = centred, .batch_size = batch_size, .cknna_rows = asked});
         for (const auto& point : evaluation.points) {
           const double expected =
-              cknna(model.normalise(sample), model.encode(sample, operating_point(point)));
+              cknna(centred ? model.normalise(sample) : sample, model.encode(sample, operating_point(point)));
           ASSERT_TRUE(point.cknna);
           EXPECT_NEAR(*point.cknna, expected, 1e-4) << point.label << " in batches of " << batch_size;
         }

@@ -19,8 +19,8 @@ namespace msae::eval {
 struct MSAE_EXPORT EvalOptions {
   /// Further operating points: the k largest positive latents of each row, from 1 to the model's latents.
   std::vector<std::int64_t> k = {};
-  /// Take cosine, nmae, fvu_per_sample and monosemanticity in the centred space of the model's mean instead
-  /// of the original space.
+  /// Take cosine, nmae, fvu_per_sample, cknna and monosemanticity in the centred space of the model's mean
+  /// instead of the original space.
   bool centred = false;
   std::int64_t batch_size = 4096;  ///< rows at a time; changes the results by rounding only
   bool activity = false;           ///< fill Point::activity, which takes about half as long as the rest
@@ -36,8 +36,8 @@ struct MSAE_EXPORT EvalOptions {
   void validate() const;
 };
 
-/// One operating point. Sums over rows are float64. cosine, nmae, fvu_per_sample and monosemanticity are of
-/// the original space unless EvalOptions::centred; the others are the same in every space.
+/// One operating point. Sums over rows are float64. cosine, nmae, fvu_per_sample, cknna and monosemanticity
+/// are of the original space unless EvalOptions::centred; the others are the same in every space.
 struct Point {
   std::string label = {};              ///< "trained", "level 1", ..., "all", "k=32"
   std::optional<std::int64_t> k = {};  ///< latents kept at most, where the point has such a bound
@@ -52,8 +52,7 @@ struct Point {
   std::int64_t never_active = 0;          ///< the number of those
   double mean_magnitude = 0;              ///< mean |z| of the active entries z; NaN without one
   std::optional<Activity> activity = {};  ///< where EvalOptions::activity asks for it
-  /// eval::cknna() of the rows in model space and the latents, 10 neighbours, where EvalOptions::cknna_rows
-  /// asks for it.
+  /// eval::cknna() of the rows and the latents, 10 neighbours, where EvalOptions::cknna_rows asks for it.
   std::optional<double> cknna = {};
   /// Mean of Monosemanticity::scores() over the latents that have one, NaN where none has, where
   /// EvalOptions::monosemanticity asks for it; points that keep the same latents as these have it too.
