@@ -34,10 +34,8 @@ class Checkpoint {
       require_finite(stored, name, file_.target());
     }
     pickle_.text(name);
-    pickle_.tensor({{dtype_name(stored.scalar_type()), std::to_string(storages_.size()), stored.numel()},
-                    0,
-                    shape,
-                    strides});
+    const auto* dtype = dtype_name(stored.scalar_type());
+    pickle_.tensor({{dtype, std::to_string(storages_.size()), stored.numel()}, 0, shape, strides});
     storages_.push_back(std::move(stored));
   }
   void tensor(const std::string& name, const Tensor& values) {

@@ -73,6 +73,11 @@ TEST_F(BadOptions, JsonWouldReplaceSomethingElse) {
   EXPECT_THAT(here.run({"synth", "new.h5", "--rows", "50", "--json", "./new.h5"}),
               FailsSaying({"--json: ./new.h5 is the file of OUT"}));
   EXPECT_FALSE(std::filesystem::exists(here / "new.h5"));
+  // What the work itself has made: found as late as this, with nothing lost.
+  const auto late = here.run(train("new", {"--json", "new/cfg.json"}));
+  EXPECT_EQ(late.exit_code, 1);
+  EXPECT_THAT(late.err, testing::HasSubstr("--json: new/cfg.json holds something else than results"));
+  EXPECT_THAT(here.run({"info", "new"}), Succeeds());
   EXPECT_EQ(contents(here / "data.h5"), data);
   EXPECT_EQ(contents(here / "run" / "cfg.json"), config);
   EXPECT_THAT(here.run({"info", "run", "--json", "results.json"}), Succeeds());
