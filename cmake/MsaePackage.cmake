@@ -44,7 +44,7 @@ set(CPACK_DEBIAN_PACKAGE_SECTION science)
 # The Debian packages that it needs, told by the files it was linked with.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "libc6, libstdc++6")
 find_program(DPKG_QUERY dpkg-query)
-set(linked_files ${hdf5_library})
+set(linked_files ${hdf5_library} ${hwy_library})
 foreach(target spdlog::spdlog fmt::fmt)
   if(TARGET ${target})
     get_target_property(file ${target} LOCATION)

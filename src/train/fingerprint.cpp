@@ -7,6 +7,8 @@
 #include <sstream>
 #include <vector>
 
+#include "msae/train/engine.h"
+
 namespace msae::train {
 namespace {
 
@@ -111,6 +113,8 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   words.add("clip", o.clip).add("unit norm", static_cast<int>(o.unit_norm));
   words.add("published order", o.published_order).add("scaling", static_cast<int>(o.scaling));
   words.add("dead after", o.dead_after);
+  const bool fused = o.engine != EngineKind::autograd && fused_obstacle(model, o).empty();
+  words.add("engine", fused ? "fused" : "autograd");
   return words.text();
 }
 

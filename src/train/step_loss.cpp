@@ -9,6 +9,7 @@
 #include "msae/ops/selection.h"
 #include "msae/train/engine.h"
 #include "train/choice.h"
+#include "train/step_counters.h"
 
 namespace msae::train {
 namespace {
@@ -66,12 +67,12 @@ torch::Tensor auxk_loss(const SparseAutoencoder& model, const torch::Tensor& pre
   return ops::nmse(model.restore_rows(explained, input) - model.restore_rows(zero, input), residual);
 }
 
+}  // namespace
+
 std::int64_t auxk_latents(const TrainOptions& options, std::int64_t dim) {
   if (options.auxk_latents > 0) return options.auxk_latents;
   return std::int64_t{1} << std::max<std::int64_t>(0, std::llround(std::log2(static_cast<double>(dim) / 2)));
 }
-
-}  // namespace
 
 StepLoss step_loss(SparseAutoencoder& model, const torch::Tensor& normalised, const TrainOptions& options,
                    const torch::Tensor& dead) {
@@ -98,10 +99,8 @@ StepLoss step_loss(SparseAutoencoder& model, const torch::Tensor& normalised, co
   result.active = nonzero.logical_and(choice.level <= choice.trained).sum();
   result.fired = nonzero.logical_and(choice.level < choice.count()).any(0);
   result.smallest_kept = choice.smallest_kept;
-  if (options.weigh_short_batch && normalised.size(0) < options.batch_size) {
-    result.loss =
-        result.loss * (static_cast<double>(normalised.size(0)) / static_cast<double>(options.batch_size));
-  }
+  if (const auto weight = weight_of(normalised.size(0), options); weight != 1)
+    result.loss = result.loss * weight;
   return result;
 }
 

@@ -25,4 +25,7 @@ struct StepLoss {
 StepLoss step_loss(models::SparseAutoencoder& model, const torch::Tensor& normalised,
                    const TrainOptions& options, const torch::Tensor& dead = {});
 
+/// TrainOptions::auxk_latents, or what it stands for at 0.
+std::int64_t auxk_latents(const TrainOptions& options, std::int64_t dim);
+
 }  // namespace msae::train

@@ -83,7 +83,7 @@ class Fit {
       if (options_.median_bias) start_at_median(model, rows, reading);
     }
     if (!run.folder.empty()) folder_.emplace(run);
-    engine_ = make_autograd_engine(model, options_);
+    engine_ = make_engine(model, options_);
     if (folder_ && run.resume) restore(folder_->load_state());
     rows_in_data_ = rows.rows();
     if (folder_) folder_->open_metrics(step_);

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "msae/core/export.h"
 #include "msae/models/sparse_autoencoder.h"
@@ -30,6 +31,25 @@ struct StepMetrics {
   std::int64_t dead = 0;
 };
 
+/// What a part of a step took.
+struct StageTime {
+  std::string name;
+  double milliseconds = 0;
+};
+
+/// What the fused engine saw in its last step; what its stages have to do depends on it.
+struct StepShape {
+  std::int64_t rows = 0;
+  std::int64_t entries = 0;  ///< latents active at the widest level, all rows together
+  std::int64_t levels = 0;   ///< that differ: those that keep every positive pre-activation count as one
+};
+
+/// Memory that an engine keeps beyond parameters, gradients and moments.
+struct MemoryUse {
+  std::string name;
+  std::int64_t bytes = 0;
+};
+
 /// The arithmetic of a training run, one step at a time.
 class MSAE_EXPORT Engine {
  public:
@@ -49,7 +69,32 @@ class MSAE_EXPORT Engine {
   /// parameters and buffers are the caller's to restore.
   /// \throws msae::IoError when an entry is missing or of another shape
   virtual void restore(const TensorMap& state) = 0;
+
+  /// The stages of the last step, in order; empty for an engine that does not tell them apart.
+  virtual std::vector<StageTime> stages() const { return {}; }
+  /// What the last step had to do; all 0 for an engine that does not tell.
+  virtual StepShape shape() const { return {}; }
+  /// Its workspaces; empty for an engine that keeps none.
+  virtual std::vector<MemoryUse> memory() const { return {}; }
 };
+
+/// The engine that TrainOptions::engine asks for.
+/// \throws std::invalid_argument as its maker; for EngineKind::fused also what fused_obstacle() says
+MSAE_EXPORT std::unique_ptr<Engine> make_engine(models::SparseAutoencoder& model,
+                                                const TrainOptions& options);
+
+/// Why the fused engine does not take this model with these options, in words; empty where it does: float32
+/// or float64 on the CPU, relu, topk, batch-topk and matryoshka with positive latents, TrainOptions::loss
+/// nmse or mse.
+MSAE_EXPORT std::string fused_obstacle(const models::SparseAutoencoder& model, const TrainOptions& options);
+
+/// All levels in one pass over the latents that are active, without autograd, on all threads of the CPU. The
+/// same numbers as the autograd engine up to rounding, the same bits whatever the number of threads.
+/// \param model   must outlive the engine, and stay where it is
+/// \param options as for make_autograd_engine()
+/// \throws std::invalid_argument for impossible options, and with fused_obstacle()
+MSAE_EXPORT std::unique_ptr<Engine> make_fused_engine(models::SparseAutoencoder& model,
+                                                      const TrainOptions& options);
 
 /// The plain truth: LibTorch's autograd and AdamW (Loshchilov and Hutter, arXiv 1711.05101), on any device.
 /// Every model kind and option. Unless UnitNorm says otherwise, a step takes out of the gradient of each

@@ -33,6 +33,13 @@ enum class Schedule {
   cosine   ///< half a cosine from the peak to zero
 };
 
+/// What computes the steps.
+enum class EngineKind {
+  automatic,  ///< fused where it takes the model and the options, else autograd
+  autograd,   ///< LibTorch's autograd: every model, any device
+  fused       ///< kernels of our own on the CPU; see fused_obstacle()
+};
+
 /// How the centred data is scaled, with E = the mean squared norm of the centred rows.
 enum class Scaling {
   unit_variance,  ///< sqrt(dim / E): coordinates have unit variance on average
@@ -90,6 +97,9 @@ struct MSAE_EXPORT TrainOptions {
   std::uint64_t seed = 42;  ///< of the order of rows
   /// Rows without activity after which a latent counts as dead; 0: one epoch, which the Trainer fills in.
   std::int64_t dead_after = 0;
+
+  EngineKind engine =
+      EngineKind::automatic;  ///< what computes the steps, to the same numbers but for rounding
 
   /// Checks every field.
   /// \throws std::invalid_argument naming the field and the value

@@ -1,0 +1,50 @@
+#include "ops/torch_executor.h"
+
+#include <ATen/Parallel.h>
+#include <torch/types.h>
+
+#include <atomic>
+
+namespace msae::ops {
+namespace {
+
+class TorchExecutor final : public kernels::Executor {
+ public:
+  int workers() const override { return at::in_parallel_region() ? 1 : at::get_num_threads(); }
+
+  // Also a single task is worked on inside a parallel region, where products take one thread: what they give
+  // depends on how many they take.
+  void run(std::int64_t tasks, const std::function<void(std::int64_t, int)>& work) const override {
+    std::atomic<std::int64_t> next{0};
+    at::parallel_for(0, workers(), 1, [&](std::int64_t first, std::int64_t last) {
+      for (auto worker = first; worker < last; ++worker) {
+        for (auto task = next++; task < tasks; task = next++) work(task, static_cast<int>(worker));
+      }
+    });
+  }
+};
+
+}  // namespace
+
+const kernels::Executor& torch_executor() {
+  static const TorchExecutor executor;
+  return executor;
+}
+
+template <typename T>
+kernels::Product<T> torch_product() {
+  return [](std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, T* c) {
+    const torch::NoGradGuard no_grad;
+    const auto type = torch::TensorOptions(torch::CppTypeToScalarType<T>::value);
+    auto result = torch::from_blob(c, {m, n}, type);
+    // A tensor of what is only read has to be made from a pointer that could write.
+    const auto left = torch::from_blob(const_cast<T*>(a), {m, k}, type);
+    const auto right = torch::from_blob(const_cast<T*>(b), {n, k}, type);
+    at::mm_out(result, left, right.t());
+  };
+}
+
+template kernels::Product<float> torch_product();
+template kernels::Product<double> torch_product();
+
+}  // namespace msae::ops
