@@ -39,6 +39,7 @@
 #include "msae/ops/jump_relu.h"
 #include "msae/ops/losses.h"
 #include "msae/ops/nested_decode.h"
+#include "msae/ops/nested_topk.h"
 #include "msae/ops/selection.h"
 #include "msae/train/engine.h"
 #include "msae/train/options.h"

@@ -51,7 +51,7 @@ class Pass {
     sample_.add(first, rows);
     bool fits = true;
     codes_.for_each(
-        normalised, [&](std::size_t code, const torch::Tensor& latents, const torch::Tensor& reconstruction) {
+        normalised, [&](std::size_t code, const CodeLatents& latents, const torch::Tensor& reconstruction) {
           fits = fits &&
                  sums_[code].add(latents, normalised, reconstruction, options_.centred ? normalised : rows,
                                  options_.centred ? reconstruction : model_.denormalise(reconstruction));

@@ -4,6 +4,7 @@
 
 #include "msae/ops/nested_decode.h"
 #include "msae/ops/selection.h"
+#include "ops/sparse_levels.h"
 
 namespace msae::eval {
 
@@ -62,23 +63,54 @@ std::size_t PointCodes::code_of(OperatingPoint at) const {
   return ks_.size() + static_cast<std::size_t>(found - by_threshold_.begin());
 }
 
-void PointCodes::for_each(
-    const torch::Tensor& normalised,
-    const std::function<void(std::size_t, const torch::Tensor&, const torch::Tensor&)>& visit) const {
+void PointCodes::for_each(const torch::Tensor& normalised, const Visit& visit) const {
   const auto pre = model_.pre_activations(normalised);
+  const bool positive = model_.options().ranking == models::Ranking::positive;
+  if (positive && ops::kernels_take(pre)) {
+    ops::with_type_of(pre, [&]<typename T>(T) { for_each_k_by_kernels<T>(normalised, pre, visit); });
+  } else {
+    for_each_k(normalised, pre, visit);
+  }
+  const auto latents = by_threshold_.empty() ? torch::Tensor() : model_.dense_latents(pre);
+  for (std::size_t i = 0; i < by_threshold_.size(); ++i) {
+    const auto kept = latents * model_.selection(pre, by_threshold_[i]);
+    const auto reconstruction = torch::addmm(model_.pre_bias, kept, model_.decoder);
+    visit(ks_.size() + i, code_latents(kept), model_.restore_rows(reconstruction, normalised));
+  }
+}
+
+void PointCodes::for_each_k(const torch::Tensor& normalised, const torch::Tensor& pre,
+                            const Visit& visit) const {
   const auto level = ops::nested_levels(model_.scores(pre), ks_);
   const auto latents = model_.dense_latents(pre), zero = torch::zeros({}, pre.options());
   const auto decoded =
       ops::nested_decode(latents, level, model_.decoder, static_cast<std::int64_t>(ks_.size()));
   for (std::size_t i = 0; i < ks_.size(); ++i) {
     const auto index = static_cast<std::int64_t>(i);
-    visit(i, ks_[i] >= model_.latents() ? latents : torch::where(level <= index, latents, zero),
-          model_.restore_rows(decoded[index] + model_.pre_bias, normalised));
+    const auto kept = ks_[i] >= model_.latents() ? latents : torch::where(level <= index, latents, zero);
+    visit(i, code_latents(kept), model_.restore_rows(decoded[index] + model_.pre_bias, normalised));
   }
-  for (std::size_t i = 0; i < by_threshold_.size(); ++i) {
-    const auto kept = latents * model_.selection(pre, by_threshold_[i]);
-    const auto reconstruction = torch::addmm(model_.pre_bias, kept, model_.decoder);
-    visit(ks_.size() + i, kept, model_.restore_rows(reconstruction, normalised));
+}
+
+// All ks from the sparse latents of the widest of them.
+template <typename T>
+void PointCodes::for_each_k_by_kernels(const torch::Tensor& normalised, const torch::Tensor& pre,
+                                       const Visit& visit) const {
+  const auto kept = ops::sparse_levels<T>(pre, ks_, model_.options().soft_cap);
+  const auto decoded = ops::reconstruct(kept, model_.decoder);
+  const auto activity = ops::activity_of(kept);
+  torch::Tensor level, latents;  // dense where they are asked for
+  for (std::size_t i = 0; i < ks_.size(); ++i) {
+    const auto index = static_cast<std::int64_t>(i);
+    const auto dense = [&] {
+      if (!level.defined()) {
+        level = ops::dense_levels(kept, kept.levels);
+        latents = model_.dense_latents(pre);
+      }
+      return torch::where(level <= index, latents, torch::zeros({}, latents.options()));
+    };
+    visit(i, {activity.active[i], activity.magnitude[i], activity.first_level <= index, dense},
+          model_.restore_rows(decoded[index] + model_.pre_bias, normalised));
   }
 }
 

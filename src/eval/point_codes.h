@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/code_latents.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::eval {
@@ -33,17 +34,21 @@ class PointCodes {
   /// How many codes differ.
   std::size_t count() const { return ks_.size() + by_threshold_.size(); }
 
-  /// Calls `visit(code, latents [rows, latents], reconstruction [rows, dim])` for each code of some rows in
-  /// model space, [rows, dim]; one code's latents exist at a time, the reconstructions are in model space.
-  void for_each(
-      const torch::Tensor& normalised,
-      const std::function<void(std::size_t, const torch::Tensor&, const torch::Tensor&)>& visit) const;
+  using Visit =
+      std::function<void(std::size_t code, const CodeLatents&, const torch::Tensor& reconstruction)>;
+  /// Calls `visit` for each code of some rows in model space, [rows, dim], in which the reconstructions
+  /// [rows, dim] are as well; latents are to be asked for before it returns.
+  void for_each(const torch::Tensor& normalised, const Visit& visit) const;
   /// One code of raw rows: [rows, dim] to [rows, latents].
   torch::Tensor encode(const torch::Tensor& rows, std::size_t code) const;
 
  private:
   void add(models::OperatingPoint at);
   std::size_t code_of(models::OperatingPoint at) const;
+  void for_each_k(const torch::Tensor& normalised, const torch::Tensor& pre, const Visit& visit) const;
+  template <typename T>
+  void for_each_k_by_kernels(const torch::Tensor& normalised, const torch::Tensor& pre,
+                             const Visit& visit) const;
 
   models::SparseAutoencoder& model_;
   std::vector<PlacedPoint> points_;

@@ -13,25 +13,20 @@ void PartialMean::add(const torch::Tensor& per_row) {
   count_ += exists.sum().item<std::int64_t>();
 }
 
-bool PointSums::add(const torch::Tensor& latents, const torch::Tensor& normalised,
+bool PointSums::add(const CodeLatents& latents, const torch::Tensor& normalised,
                     const torch::Tensor& reconstruction, const torch::Tensor& rows,
                     const torch::Tensor& shown) {
   residual_.add(normalised - reconstruction);
   if (!std::isfinite(residual_.value())) return false;
-  add_latents(latents);
+  active_ += latents.active;
+  magnitude_ += latents.magnitude;
+  fired_.logical_or_(latents.fired.to(torch::kCPU));
   fvu_.add(fvu_per_row(rows, shown));
   cosine_.add(cosine_per_row(rows, shown));
   nmae_.add(nmae_per_row(rows, shown));
-  if (monosemanticity_) monosemanticity_->add(latents, rows);
+  if (activity_) activity_->add(latents.dense());
+  if (monosemanticity_) monosemanticity_->add(latents.dense(), rows);
   return true;
-}
-
-void PointSums::add_latents(const torch::Tensor& latents) {
-  const auto active = latents != 0;
-  active_ += active.sum().item<std::int64_t>();
-  magnitude_ += latents.abs().sum(torch::kFloat64).item<double>();
-  fired_.logical_or_(active.any(0).to(torch::kCPU));
-  if (activity_) activity_->add(latents);
 }
 
 void PointSums::finish(Point& point, const Deviation& deviation) const {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "eval/code_latents.h"
 #include "msae/eval/activity.h"
 #include "msae/eval/evaluator.h"
 #include "msae/eval/fvu.h"
@@ -41,17 +42,15 @@ class PointSums {
     if (!monosemanticity_) monosemanticity_.emplace(fired_.numel(), dim);
   }
 
-  /// All [rows, dim] but latents, [rows, latents]. `rows` and `shown` are in the space of the cosine.
+  /// All [rows, dim] but the latents. `rows` and `shown` are in the space of the cosine.
   /// \return false where a residual is not finite: then the latents, too, may overflow, and were not added
-  bool add(const torch::Tensor& latents, const torch::Tensor& normalised, const torch::Tensor& reconstruction,
+  bool add(const CodeLatents& latents, const torch::Tensor& normalised, const torch::Tensor& reconstruction,
            const torch::Tensor& rows, const torch::Tensor& shown);
 
   /// Fills all of `point` but its name. \param deviation of the rows in model space
   void finish(Point& point, const Deviation& deviation) const;
 
  private:
-  void add_latents(const torch::Tensor& latents);
-
   std::int64_t active_ = 0;
   double magnitude_ = 0;
   torch::Tensor fired_;

@@ -12,6 +12,7 @@
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "msae/core/version.h"
+#include "ops/sparse_levels.h"
 
 namespace msae::io {
 namespace {
@@ -28,16 +29,32 @@ struct Entries {
   torch::Tensor values;   ///< [entries] float32
 };
 
+torch::Tensor to_finite_floats(const torch::Tensor& latents, const std::string& name) {
+  const auto values = latents.to(torch::kFloat32);
+  if (values.isfinite().all().item<bool>()) return values;
+  throw Error(
+      name + ": latents overflow float32; are the rows on the scale of those that the model was trained on?");
+}
+
 Entries entries_of(const torch::Tensor& latents, const std::string& name) {
-  const auto values = latents.to(torch::kFloat32);  // first: what float64 tells from zero, float32 may not
-  if (!values.isfinite().all().item<bool>()) {
-    throw Error(
-        name +
-        ": latents overflow float32; are the rows on the scale of those that the model was trained on?");
-  }
+  const auto values =
+      to_finite_floats(latents, name);  // first: what float64 tells from zero, float32 may not
   const auto active = values != 0;
   return {active.sum(1).to(torch::kCPU), active.nonzero().select(1, 1).to(torch::kInt32).to(torch::kCPU),
           values.masked_select(active).to(torch::kCPU)};
+}
+
+Entries encode(const models::SparseAutoencoder& model, const torch::Tensor& rows, OperatingPoint point,
+               const std::string& name) {
+  const auto pre = model.pre_activations(model.normalise(rows));
+  const auto k = model.top_k(point);
+  if (k && model.options().ranking == models::Ranking::positive && ops::kernels_take(pre)) {
+    const auto kept = ops::sparse_topk(pre, *k);
+    const auto values = to_finite_floats(model.cap(kept.values), name);
+    // A latent too small for float32 is none: for once the dense way, which leaves it out.
+    if (values.all().item<bool>()) return {kept.counts, kept.indices, values};
+  }
+  return entries_of(model.dense_latents(pre) * model.selection(pre, point), name);
 }
 
 template <class T>
@@ -185,7 +202,7 @@ LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSo
   Writer writer(file, data, model, options);
   for_each_batch(model, data, options.batch_size, progress,
                  [&](std::int64_t first, const torch::Tensor& rows) {
-                   writer.append(first, entries_of(model.encode(rows, options.point), data.name()));
+                   writer.append(first, encode(model, rows, options.point, data.name()));
                  });
   writer.commit();
   return {data.rows(), model.latents(), writer.entries()};

@@ -8,6 +8,7 @@
 #include "models/check_positive.h"
 #include "msae/core/memory.h"
 #include "msae/ops/selection.h"
+#include "ops/sparse_levels.h"
 
 namespace msae::models {
 namespace {
@@ -164,6 +165,9 @@ std::optional<std::int64_t> SparseAutoencoder::top_k(OperatingPoint point) const
 
 torch::Tensor SparseAutoencoder::selection(const torch::Tensor& pre, OperatingPoint point) const {
   const auto k = top_k(point);
+  if (k && *k < latents() && options_.ranking == Ranking::positive) {
+    return ops::positive_levels(pre, {*k}).eq(0);
+  }
   const auto passed = passing(pre);
   if (k) return *k >= latents() ? passed : ops::nested_levels(scores(pre), {*k}).eq(0).logical_and_(passed);
   const auto level = point.kind == OperatingPoint::Kind::level ? point.value : 0;

@@ -2,34 +2,23 @@
 
 #include <algorithm>
 
+#include "ops/check_selection.h"
+#include "ops/sparse_levels.h"
+
 namespace msae::ops {
 namespace {
-
-void check_pre(const torch::Tensor& pre) {
-  TORCH_CHECK(pre.dim() == 2 && pre.is_floating_point(),
-              "pre-activations: expected a floating-point [rows, latents], got ", pre.sizes(), " of ",
-              pre.scalar_type());
-}
-
-void check_levels(const std::vector<std::int64_t>& levels) {
-  TORCH_CHECK(levels.size() < 256, "levels: at most 255, got ", levels.size());
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    TORCH_CHECK(levels[i] >= (i == 0 ? 0 : levels[i - 1] + 1), "levels: must ascend from 0 or more, got ",
-                levels);
-  }
-}
 
 // The indices [rows, deepest level] of each row's largest latents, in rank order as far as the levels can
 // tell. A partial selection is twice as fast as a sort but settles ties anyhow, which shows only where a tie
 // crosses a level's boundary.
-torch::Tensor ranked(const torch::Tensor& pre, const std::vector<std::int64_t>& levels, std::size_t count) {
-  const auto depth = levels[count - 1];
+torch::Tensor ranked(const torch::Tensor& pre, const std::vector<std::int64_t>& levels) {
+  const auto depth = levels.back();
   const auto largest = pre.topk(depth + 1, /*dim=*/1, /*largest=*/true, /*sorted=*/true);
   std::vector<std::int64_t> inside, outside;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (levels[i] == 0) continue;
-    inside.push_back(levels[i] - 1);
-    outside.push_back(levels[i]);
+  for (const auto k : levels) {
+    if (k == 0) continue;
+    inside.push_back(k - 1);
+    outside.push_back(k);
   }
   const auto at = [&](const std::vector<std::int64_t>& ranks) {
     return std::get<0>(largest).index_select(1, torch::tensor(ranks, torch::kInt64).to(pre.device()));
@@ -43,22 +32,37 @@ torch::Tensor ranked(const torch::Tensor& pre, const std::vector<std::int64_t>& 
   return exact.clone().index_copy_(0, tied, sorted.slice(1, 0, depth));
 }
 
+// Of levels that do not keep every latent: levels.size() for those left out.
+torch::Tensor ranked_levels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels) {
+  const auto count = static_cast<std::int64_t>(levels.size()), depth = levels.back();
+  auto level_of_rank = torch::empty({depth}, torch::kUInt8);
+  for (auto i = count; i-- > 0;) level_of_rank.slice(0, 0, levels[static_cast<std::size_t>(i)]).fill_(i);
+  return torch::full(pre.sizes(), count, pre.options().dtype(torch::kUInt8).requires_grad(false))
+      .scatter_(1, ranked(pre, levels), level_of_rank.to(pre.device()).expand({pre.size(0), depth}));
+}
+
+// The same by kernels, which know the positive ones alone: a row that has too few of them is ranked anew.
+torch::Tensor levels_by_kernels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels) {
+  const auto count = static_cast<std::int64_t>(levels.size());
+  auto level =
+      with_type_of(pre, [&]<typename T>(T) { return dense_levels(sparse_levels<T>(pre, levels), count); });
+  const auto few = level.ne(count).sum(1).lt(levels.back()).nonzero().flatten();
+  if (few.numel() == 0) return level;
+  return level.index_copy_(0, few, ranked_levels(pre.index_select(0, few), levels));
+}
+
 }  // namespace
 
 torch::Tensor nested_levels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels) {
   check_pre(pre);
   check_levels(levels);
   const torch::NoGradGuard no_grad;
-  const auto latents = pre.size(1);
   // Levels that keep every latent need no ranking; the others need it down to the widest of them.
-  const auto narrow = std::lower_bound(levels.begin(), levels.end(), latents) - levels.begin();
-  auto level = torch::full(pre.sizes(), narrow, pre.options().dtype(torch::kUInt8).requires_grad(false));
-  if (narrow == 0) return level;
-  const auto depth = levels[static_cast<std::size_t>(narrow - 1)];
-  auto level_of_rank = torch::empty({depth}, torch::kUInt8);
-  for (auto i = narrow; i-- > 0;) level_of_rank.slice(0, 0, levels[static_cast<std::size_t>(i)]).fill_(i);
-  const auto order = ranked(pre, levels, static_cast<std::size_t>(narrow));
-  return level.scatter_(1, order, level_of_rank.to(pre.device()).expand({pre.size(0), depth}));
+  const std::vector<std::int64_t> narrow(levels.begin(),
+                                         std::lower_bound(levels.begin(), levels.end(), pre.size(1)));
+  if (narrow.empty())
+    return torch::zeros(pre.sizes(), pre.options().dtype(torch::kUInt8).requires_grad(false));
+  return kernels_take(pre) ? levels_by_kernels(pre, narrow) : ranked_levels(pre, narrow);
 }
 
 torch::Tensor batch_topk_mask(const torch::Tensor& pre, std::int64_t k) {

@@ -31,20 +31,4 @@ const kernels::Executor& torch_executor() {
   return executor;
 }
 
-template <typename T>
-kernels::Product<T> torch_product() {
-  return [](std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, T* c) {
-    const torch::NoGradGuard no_grad;
-    const auto type = torch::TensorOptions(torch::CppTypeToScalarType<T>::value);
-    auto result = torch::from_blob(c, {m, n}, type);
-    // A tensor of what is only read has to be made from a pointer that could write.
-    const auto left = torch::from_blob(const_cast<T*>(a), {m, k}, type);
-    const auto right = torch::from_blob(const_cast<T*>(b), {n, k}, type);
-    at::mm_out(result, left, right.t());
-  };
-}
-
-template kernels::Product<float> torch_product();
-template kernels::Product<double> torch_product();
-
 }  // namespace msae::ops

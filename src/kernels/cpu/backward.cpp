@@ -22,6 +22,8 @@ class Sums {
   using Vectors = Strip<T>;
   static constexpr int size = 16 / static_cast<int>(sizeof(T));  // as many as a block of 128 bits has numbers
 
+  Sums() = default;  // an implicit one would have no instruction set
+
   HWY_INLINE void put(int i, typename Vectors::Vector lanes) { lanes_[i] = lanes; }
 
   // to[i] += the sum of lanes of the i-th, for all of them.
@@ -171,6 +173,16 @@ HWY_EXPORT(decoder_slice64);
 HWY_EXPORT(encoder_slice32);
 HWY_EXPORT(encoder_slice64);
 
+// What the sums of a slice start from.
+template <typename T>
+void start_slice(bool adds, const Matrix<T>& from, std::int64_t slice, std::int64_t width, std::int64_t first,
+                 std::int64_t last, T* sums) {
+  std::fill_n(sums, (last - first) * slice_width<T>, T{0});
+  for (auto j = first; adds && j < last; ++j) {
+    std::copy_n(from.row(j) + slice * slice_width<T>, width, sums + (j - first) * slice_width<T>);
+  }
+}
+
 template <typename T>
 void copy_slice(const T* sums, std::int64_t slice, std::int64_t width, std::int64_t first, std::int64_t last,
                 const Matrix<T>& to) {
@@ -188,7 +200,7 @@ void backward(const DecoderBackward<T>& work, std::int64_t first, std::int64_t l
               T{0});
   }
   for (std::int64_t slice = 0; slice < work.decoder->slices(); ++slice) {
-    std::fill_n(sums, (last - first) * slice_width<T>, T{0});
+    start_slice(work.adds, work.decoder_gradient, slice, work.decoder->width(slice), first, last, sums);
     if constexpr (sizeof(T) == 4) {
       HWY_DYNAMIC_DISPATCH(decoder_slice32)(work, slice, first, last, sums);
     } else {
@@ -200,7 +212,7 @@ void backward(const DecoderBackward<T>& work, std::int64_t first, std::int64_t l
 
 template <typename T>
 void backward(const Slope<T>& work, std::int64_t first, std::int64_t last) {
-  std::fill(work.latent_bias_gradient + first, work.latent_bias_gradient + last, T{0});
+  if (!work.adds) std::fill(work.latent_bias_gradient + first, work.latent_bias_gradient + last, T{0});
   const auto* row_l1 = work.row_l1;
   for (auto& columns : work.chunks) {
     for (auto j = first; j < last; ++j) {
@@ -225,7 +237,7 @@ void backward(const Slope<T>& work, std::int64_t first, std::int64_t last) {
 template <typename T>
 void backward(const EncoderBackward<T>& work, std::int64_t first, std::int64_t last, T* sums) {
   for (std::int64_t slice = 0; slice < work.input->slices(); ++slice) {
-    std::fill_n(sums, (last - first) * slice_width<T>, T{0});
+    start_slice(work.adds, work.encoder_gradient, slice, work.input->width(slice), first, last, sums);
     if constexpr (sizeof(T) == 4) {
       HWY_DYNAMIC_DISPATCH(encoder_slice32)(work, slice, first, last, sums);
     } else {

@@ -17,6 +17,7 @@ struct DecoderBackward {
   const Sliced<T>* gradient = {};     ///< [rows * slots, dim]: G
   std::int64_t slots = 1;             ///< an entry's is row * slots + level
   Matrix<T> decoder_gradient = {};    ///< to [latents, dim]
+  bool adds = false;                  ///< to what is there
 };
 
 /// For latents first..last. Every latent's numbers are its own: whatever the range, they are the same.
@@ -29,9 +30,10 @@ void backward(const DecoderBackward<T>& work, std::int64_t first, std::int64_t l
 template <typename T>
 struct Slope {
   std::span<ChunkColumns<T>> chunks;  ///< ds in ChunkColumns::gradient becomes dp
-  const T* row_l1 = {};               ///< [rows], added to a row's ds of level 0, the only one; null: nothing is
-  T soft_cap = 0;                     ///< c of value = c tanh(p / c): slope 1 - (value / c)^2; 0: none
-  T* latent_bias_gradient = {};       ///< to [latents]: sums of dp
+  const T* row_l1 = {};          ///< [rows], added to a row's ds of level 0, the only one; null: nothing is
+  T soft_cap = 0;                ///< c of value = c tanh(p / c): slope 1 - (value / c)^2; 0: none
+  T* latent_bias_gradient = {};  ///< to [latents]: sums of dp
+  bool adds = false;             ///< to what is there
 };
 template <typename T>
 void backward(const Slope<T>& work, std::int64_t first, std::int64_t last);
@@ -42,6 +44,7 @@ struct EncoderBackward {
   std::span<const ChunkColumns<T>> chunks;
   const Sliced<T>* input = {};      ///< [rows, dim]
   Matrix<T> encoder_gradient = {};  ///< to [latents, dim]
+  bool adds = false;                ///< to what is there
 };
 template <typename T>
 void backward(const EncoderBackward<T>& work, std::int64_t first, std::int64_t last, T* sums);

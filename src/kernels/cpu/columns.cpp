@@ -9,14 +9,29 @@ constexpr std::uint32_t rounded_up(std::uint32_t count) {
   return (count + column_group - 1) / column_group * column_group;
 }
 
+// Calls visit(first entry, last entry, row, level) for every run that counts: tile by tile, so that what is
+// written to stays in the cache.
+template <typename T, typename Visit>
+void for_runs(const LevelledEntries<T>& part, const Visit& visit) {
+  const auto& rows = *part.rows;
+  const auto to = std::min(part.to, part.levels);
+  for (std::int64_t tile = 0; tile < rows.runs_per_row; tile += part.levels) {
+    for (std::int64_t row = 0; row < rows.rows; ++row) {
+      const auto* run = rows.run.data() + row * rows.runs_per_row + tile;
+      for (auto level = part.from; level < to; ++level) visit(run[level], run[level + 1], row, level);
+    }
+  }
+}
+
 // begin[j + 1] becomes where the entries of latent j begin.
 template <typename T>
 void count_latents(std::span<const LevelledEntries<T>> entries, std::int64_t latents, std::uint32_t* begin) {
   std::fill_n(begin, latents + 2, 0U);
   for (const auto& part : entries) {
-    const auto count = part.rows->count();
     const auto* latent = part.rows->latent.data();
-    for (std::int64_t i = 0; i < count; ++i) ++begin[latent[i] + 2];
+    for_runs(part, [&](std::uint32_t first, std::uint32_t last, std::int64_t, std::int64_t) {
+      for (auto i = first; i < last; ++i) ++begin[latent[i] + 2];
+    });
   }
   for (std::int64_t j = 2; j < latents + 2; ++j) begin[j] = begin[j - 1] + rounded_up(begin[j]);
 }
@@ -24,18 +39,16 @@ void count_latents(std::span<const LevelledEntries<T>> entries, std::int64_t lat
 // `next` of a latent moves on as its entries come in.
 template <typename T>
 void place(const LevelledEntries<T>& part, std::uint32_t* next, ChunkColumns<T>& columns) {
-  const auto& rows = *part.rows;
-  std::int64_t entry = 0;
-  for (std::int64_t row = 0, run = 1; row < rows.rows; ++row) {
-    for (std::int64_t i = 0; i < rows.runs_per_row; ++i, ++run) {
-      const auto place = static_cast<std::uint32_t>(row << 8 | (part.first_level + i % part.levels));
-      for (const auto end = std::int64_t{rows.run[run]}; entry < end; ++entry) {
-        const auto to = next[rows.latent[entry]]++;
-        columns.place[to] = place;
-        columns.value[to] = rows.value[entry];
-      }
+  const auto* latent = part.rows->latent.data();
+  const auto* value = part.rows->value.data();
+  for_runs(part, [&](std::uint32_t first, std::uint32_t last, std::int64_t row, std::int64_t level) {
+    const auto place = static_cast<std::uint32_t>(row << 8 | (part.first_level + level));
+    for (auto i = first; i < last; ++i) {
+      const auto to = next[latent[i]]++;
+      columns.place[to] = place;
+      columns.value[to] = value[i];
     }
-  }
+  });
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ struct LevelledEntries {
   const ChunkEntries<T>* rows = {};
   std::int64_t levels = 1;
   std::int64_t first_level = 0;
+  std::int64_t from = 0, to = max_levels;  ///< levels, as the runs have them, that count; others are left out
 };
 
 /// Sorts a chunk's entries by latent, and within a latent by row: a stable counting sort.

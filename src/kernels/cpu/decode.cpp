@@ -66,6 +66,7 @@ template <typename T>
 void decode_slice(const Decode<T>& work, std::int64_t slice, std::int64_t first_chunk,
                   std::int64_t last_chunk) {
   const auto* dictionary = work.decoder->slice(slice);
+  const auto sparse = work.widest ? work.used - 1 : work.used;
   const auto tiles = (work.decoder->rows() + work.tile - 1) / work.tile;
   for (std::int64_t tile = 0; tile < tiles; ++tile) {
     for (auto c = first_chunk; c < last_chunk; ++c) {
@@ -74,12 +75,18 @@ void decode_slice(const Decode<T>& work, std::int64_t slice, std::int64_t first_
         const auto row = c * chunk_rows + i;
         auto* gradient = work.gradient->slice(slice) + row * work.slots * slice_width<T>;
         const auto* run = chunk.run.data() + i * chunk.runs_per_row + tile * work.levels;
-        for (std::int64_t l = 0; l < work.used; ++l) {
+        for (std::int64_t l = 0; l < sparse; ++l) {
           const auto add = tile == 0 ? add_run<false, T> : add_run<true, T>;
           add(dictionary, chunk.latent.data(), chunk.value.data(), run[l], run[l + 1],
               gradient + l * slice_width<T>);
         }
         if (tile + 1 == tiles) {
+          if (work.widest) {
+            auto* to = gradient + sparse * slice_width<T>;
+            const auto width = work.target->width(slice);
+            const auto* from = work.widest + row * work.target->columns() + slice * slice_width<T>;
+            std::fill(std::copy_n(from, width, to), to + slice_width<T>, T{0});
+          }
           finish_row(work, work.target->slice(slice) + row * slice_width<T>, work.row_weight[row], gradient,
                      work.error + row * work.used);
         }

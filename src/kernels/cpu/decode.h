@@ -24,6 +24,7 @@ struct Decode {
   std::int64_t slots = 1;         ///< of gradients a row: `used`, or one more, which then gets the last e
   Sliced<T>* gradient = {};       ///< to [rows * slots, dim]: G
   double* error = {};             ///< to [rows, used]: sums of e_l^2; added to, slice by slice
+  const T* widest = {};           ///< [rows, dim], the last level's d where it is known already; else null
 };
 
 /// For the rows of some chunks. Every row's numbers are its own: whatever the chunks, they are the same.

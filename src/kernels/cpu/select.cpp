@@ -201,6 +201,7 @@ template <typename T>
 void Selector<T>::read(const ChunkEntries<T>& entries, std::int64_t row) {
   const auto begin = entries.row_begin(row);
   count_ = entries.row_begin(row + 1) - begin;
+  if (count_ == 0) return;  // there may be no memory yet
   std::memcpy(key_.data(), entries.value.data() + begin, static_cast<std::size_t>(count_) * sizeof(T));
   std::copy_n(entries.latent.data() + begin, count_, latent_.data());
 }
@@ -282,6 +283,7 @@ void Selector<T>::append(std::span<const Cut<T>> cuts, std::int64_t levels, Chun
   }
   *run = static_cast<std::uint32_t>(start + kept);
   ++entries.rows;
+  if (kept == 0) return;  // there may be no memory yet
   std::memcpy(entries.value.data() + start, kept_key_.data(), static_cast<std::size_t>(kept) * sizeof(T));
   std::copy_n(kept_latent_.data(), kept, entries.latent.data() + start);
   if (smallest) {

@@ -11,6 +11,7 @@
 #include "kernels/cpu/backward.h"
 #include "kernels/cpu/columns.h"
 #include "kernels/cpu/decode.h"
+#include "kernels/cpu/dense.h"
 
 namespace msae::kernels {
 namespace {
@@ -19,6 +20,9 @@ using Clock = std::chrono::steady_clock;
 
 // Latents whose slices of decoder, or of decoder and gradient, share the second cache with what is gathered.
 constexpr std::int64_t tile_latents = 1536;
+
+// Latents whose dense rows are worked on at a time.
+constexpr std::int64_t strip_latents = 512;
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -129,14 +133,15 @@ StepReport NestedStep<T>::run(const Matrix<const T>& batch, double factor,
   timed(Stage::select, [&] {
     if (options_.over_batch) cut_batch();
     join_levels();
+    choose_dense();
   });
   timed(Stage::decode, [&] {
     weigh_rows(factor);
-    decode_levels();
+    decode_levels(parameters);
     if (auxiliary_) decode_auxiliary(factor);
   });
   timed(Stage::columns, [&] { sort_columns(); });
-  timed(Stage::decoder_gradient, [&] { decoder_gradients(gradients); });
+  timed(Stage::decoder_gradient, [&] { decoder_gradients(parameters, gradients); });
   timed(Stage::encoder_gradient, [&] { encoder_gradients(parameters, gradients); });
   return report();
 }
@@ -156,6 +161,25 @@ void NestedStep<T>::for_latents(const std::function<void(std::int64_t, std::int6
   executor_.run(pieces, [&](std::int64_t piece, int worker) {
     const auto first = piece * latents_ / pieces, last = (piece + 1) * latents_ / pieces;
     work(first, last, workers_[static_cast<std::size_t>(worker)]);
+  });
+}
+
+// The same rows together whatever the executor, as bits of a product may depend on how many there are.
+template <typename T>
+void NestedStep<T>::for_blocks(const std::function<void(std::int64_t, std::int64_t, Worker&)>& work) {
+  const auto size = block_rows(rows());
+  executor_.run((rows() + size - 1) / size, [&](std::int64_t block, int w) {
+    auto& worker = workers_[static_cast<std::size_t>(w)];
+    worker.pre.reserve(size * latents_);  // which had none if it had no block before
+    work(block * size, std::min((block + 1) * size, rows()), worker);
+  });
+}
+
+template <typename T>
+void NestedStep<T>::for_strips(const std::function<void(std::int64_t, std::int64_t, Worker&)>& work) {
+  executor_.run((latents_ + strip_latents - 1) / strip_latents, [&](std::int64_t strip, int worker) {
+    work(strip * strip_latents, std::min((strip + 1) * strip_latents, latents_),
+         workers_[static_cast<std::size_t>(worker)]);
   });
 }
 
@@ -198,11 +222,11 @@ void NestedStep<T>::select(const Parameters<const T>& parameters, const std::uin
     worker.smallest.assign(options_.levels.size(), std::numeric_limits<T>::infinity());
     worker.histogram.assign(options_.over_batch ? Selector<T>::bins : 0, 0);
   }
-  const auto blocks = (rows() + block_rows(rows()) - 1) / block_rows(rows());
-  executor_.run(blocks, [&](std::int64_t block, int worker) {
-    select_block(block, parameters, dead, workers_[static_cast<std::size_t>(worker)]);
+  for_blocks([&](std::int64_t first, std::int64_t last, Worker& worker) {
+    select_block(first, last, parameters, dead, worker);
   });
   // Both share their threads: a stage's time is what it would have taken alone.
+  const auto blocks = (rows() + block_rows(rows()) - 1) / block_rows(rows());
   const auto threads = static_cast<double>(std::min<std::int64_t>(blocks, executor_.workers()));
   for (const auto& worker : workers_) {
     milliseconds_[static_cast<std::size_t>(Stage::product)] += worker.product_milliseconds / threads;
@@ -211,13 +235,11 @@ void NestedStep<T>::select(const Parameters<const T>& parameters, const std::uin
 }
 
 template <typename T>
-void NestedStep<T>::select_block(std::int64_t block, const Parameters<const T>& parameters,
+void NestedStep<T>::select_block(std::int64_t first, std::int64_t last, const Parameters<const T>& parameters,
                                  const std::uint8_t* dead, Worker& worker) {
-  const auto first = block * block_rows(rows()), last = std::min(first + block_rows(rows()), rows());
   const auto start = Clock::now();
-  worker.pre.reserve(block_rows(rows()) * latents_);
-  product_(last - first, latents_, dim_, input_.data() + first * dim_, parameters.encoder.data,
-           worker.pre.data());
+  product_.multiply(true, last - first, latents_, dim_, input_.data() + first * dim_, parameters.encoder.data,
+                    worker.pre.data());
   worker.product_milliseconds += milliseconds_since(start);
   const auto selecting = Clock::now();
   const auto levels = static_cast<std::int64_t>(options_.levels.size());
@@ -346,8 +368,41 @@ void NestedStep<T>::weigh_rows(double factor) {
   }
 }
 
+// The counts are the same for any number of threads, and so is the choice.
 template <typename T>
-void NestedStep<T>::decode_levels() {
+void NestedStep<T>::choose_dense() {
+  const auto levels = static_cast<std::int64_t>(options_.levels.size());
+  std::int64_t widest = 0, all = 0;
+  for (const auto& chunk : entries_) {
+    all += chunk.count();
+    for (auto run = used_ - 1; run < chunk.rows * chunk.runs_per_row; run += levels) {
+      widest += chunk.run[run + 1] - chunk.run[run];
+    }
+  }
+  const auto of_all = static_cast<double>(rows()) * static_cast<double>(latents_);
+  const auto share = static_cast<double>(widest) / of_all;
+  dense_decode_ = share >= options_.dense.decode;
+  dense_decoder_gradient_ = share >= options_.dense.decoder_gradient;
+  dense_encoder_gradient_ = static_cast<double>(all) / of_all >= options_.dense.encoder_gradient;
+  if (dense_decode_ || dense_decoder_gradient_) wide_.reserve(rows() * dim_);
+}
+
+template <typename T>
+void NestedStep<T>::sum_wide_level(const Parameters<const T>& parameters) {
+  const auto levels = static_cast<std::int64_t>(options_.levels.size());
+  for_blocks([&](std::int64_t first, std::int64_t last, Worker& worker) {
+    const auto chunk = static_cast<std::size_t>(first / chunk_rows);
+    const auto count = static_cast<std::size_t>((last - first + chunk_rows - 1) / chunk_rows);
+    const std::span<const ChunkEntries<T>> chunks(entries_);
+    to_dense_rows(chunks.subspan(chunk, count), levels, used_ - 1, latents_, worker.pre.data());
+    product_.multiply(false, last - first, dim_, latents_, worker.pre.data(), parameters.decoder.data,
+                      wide_.data() + first * dim_);
+  });
+}
+
+template <typename T>
+void NestedStep<T>::decode_levels(const Parameters<const T>& parameters) {
+  if (dense_decode_) sum_wide_level(parameters);
   gradient_.resize(rows() * slots(), dim_);
   error_.assign(static_cast<std::size_t>(rows() * used_), 0.0);
   const Decode<T> work{.chunks = entries_,
@@ -360,7 +415,8 @@ void NestedStep<T>::decode_levels() {
                        .row_weight = row_weight_.data(),
                        .slots = slots(),
                        .gradient = &gradient_,
-                       .error = error_.data()};
+                       .error = error_.data(),
+                       .widest = dense_decode_ ? wide_.data() : nullptr};
   for_chunk_ranges([&](std::int64_t first, std::int64_t last) { decode(work, first, last); });
 }
 
@@ -396,11 +452,16 @@ void NestedStep<T>::decode_auxiliary(double factor) {
 template <typename T>
 void NestedStep<T>::sort_columns() {
   const auto levels = static_cast<std::int64_t>(options_.levels.size());
+  wide_columns_.resize(entries_.size());
   for_chunks([&](std::int64_t c, Worker&) {
     const auto chunk = static_cast<std::size_t>(c);
-    const LevelledEntries<T> parts[] = {{&entries_[chunk], levels, 0},
+    const auto sparse = dense_decoder_gradient_ ? used_ - 1 : levels;
+    const LevelledEntries<T> parts[] = {{&entries_[chunk], levels, 0, 0, sparse},
                                         {&auxiliary_entries_[chunk], 1, used_}};
     to_columns(std::span(parts, auxiliary_ ? 2 : 1), latents_, columns_[chunk]);
+    if (!dense_decoder_gradient_) return;
+    const LevelledEntries<T> widest[] = {{&entries_[chunk], levels, 0, used_ - 1, used_}};
+    to_columns(std::span<const LevelledEntries<T>>(widest), latents_, wide_columns_[chunk]);
   });
   std::fill_n(fired_.data(), latents_, std::uint8_t{0});
   for (std::size_t c = 0; c < entries_.size(); ++c) {
@@ -410,36 +471,89 @@ void NestedStep<T>::sort_columns() {
     } else {
       const auto* begin = columns_[c].begin.data();
       for (std::int64_t j = 0; j < latents_; ++j) fired_[j] |= begin[j + 1] > begin[j] ? 1 : 0;
+      if (!dense_decoder_gradient_) continue;
+      begin = wide_columns_[c].begin.data();
+      for (std::int64_t j = 0; j < latents_; ++j) fired_[j] |= begin[j + 1] > begin[j] ? 1 : 0;
     }
   }
 }
 
+// ds and dW of the widest level, for all latents.
 template <typename T>
-void NestedStep<T>::decoder_gradients(const Parameters<T>& gradients) {
+void NestedStep<T>::wide_gradients(const Parameters<const T>& parameters, const Parameters<T>& gradients) {
+  for_blocks([&](std::int64_t first, std::int64_t last, Worker& worker) {
+    unpack(gradient_, slots(), used_ - 1, first, last, wide_.data() + first * dim_);
+    product_.multiply(true, last - first, latents_, dim_, wide_.data() + first * dim_,
+                      parameters.decoder.data, worker.pre.data());
+    for (auto row = first; row < last; row += chunk_rows) {
+      take_gradients(worker.pre.data() + (row - first) * latents_, latents_,
+                     wide_columns_[static_cast<std::size_t>(row / chunk_rows)]);
+    }
+  });
+  for_strips([&](std::int64_t first, std::int64_t last, Worker& worker) {
+    worker.pre.reserve(strip_latents * rows());
+    std::fill_n(worker.pre.data(), (last - first) * rows(), T{0});
+    add_to_dense_columns(std::span<const ChunkColumns<T>>(wide_columns_), false, first, last, rows(),
+                         worker.pre.data());
+    product_.multiply(false, last - first, dim_, rows(), worker.pre.data(), wide_.data(),
+                      gradients.decoder.row(first));
+  });
+}
+
+template <typename T>
+void NestedStep<T>::decoder_gradients(const Parameters<const T>& parameters, const Parameters<T>& gradients) {
+  if (dense_decoder_gradient_) wide_gradients(parameters, gradients);
   const DecoderBackward<T> work{.chunks = columns_,
                                 .decoder = &dictionary_,
                                 .gradient = &gradient_,
                                 .slots = slots(),
-                                .decoder_gradient = gradients.decoder};
+                                .decoder_gradient = gradients.decoder,
+                                .adds = dense_decoder_gradient_};
   const Slope<T> slope{.chunks = columns_,
                        .row_l1 = options_.l1 > 0 ? row_l1_.data() : nullptr,
                        .soft_cap = static_cast<T>(options_.soft_cap),
                        .latent_bias_gradient = gradients.latent_bias};
+  auto wide_slope = slope;
+  wide_slope.chunks = wide_columns_;
+  wide_slope.adds = true;
   for_latents([&](std::int64_t first, std::int64_t last, Worker& worker) {
     worker.sums.reserve((last - first) * slice_width<T>);
     backward(work, first, last, worker.sums.data());
     backward(slope, first, last);
+    if (dense_decoder_gradient_) backward(wide_slope, first, last);
+  });
+}
+
+template <typename T>
+void NestedStep<T>::dense_encoder_gradients(const Parameters<T>& gradients) {
+  for_strips([&](std::int64_t first, std::int64_t last, Worker& worker) {
+    worker.pre.reserve(strip_latents * rows());
+    std::fill_n(worker.pre.data(), (last - first) * rows(), T{0});
+    for (const auto* columns : {&columns_, &wide_columns_}) {
+      if (columns == &wide_columns_ && !dense_decoder_gradient_) continue;
+      add_to_dense_columns(std::span<const ChunkColumns<T>>(*columns), true, first, last, rows(),
+                           worker.pre.data());
+    }
+    product_.multiply(false, last - first, dim_, rows(), worker.pre.data(), input_.data(),
+                      gradients.encoder.row(first));
   });
 }
 
 template <typename T>
 void NestedStep<T>::encoder_gradients(const Parameters<const T>& parameters, const Parameters<T>& gradients) {
-  const EncoderBackward<T> work{
-      .chunks = columns_, .input = &centred_, .encoder_gradient = gradients.encoder};
-  for_latents([&](std::int64_t first, std::int64_t last, Worker& worker) {
-    worker.sums.reserve((last - first) * slice_width<T>);
-    backward(work, first, last, worker.sums.data());
-  });
+  if (dense_encoder_gradient_) {
+    dense_encoder_gradients(gradients);
+  } else {
+    const EncoderBackward<T> work{
+        .chunks = columns_, .input = &centred_, .encoder_gradient = gradients.encoder};
+    const EncoderBackward<T> wide{
+        .chunks = wide_columns_, .input = &centred_, .encoder_gradient = gradients.encoder, .adds = true};
+    for_latents([&](std::int64_t first, std::int64_t last, Worker& worker) {
+      worker.sums.reserve((last - first) * slice_width<T>);
+      backward(work, first, last, worker.sums.data());
+      if (dense_decoder_gradient_) backward(wide, first, last, worker.sums.data());
+    });
+  }
   // pre_bias stands on both sides: it is taken from the input and added to the reconstructions.
   executor_.run(centred_.slices(), [&](std::int64_t slice, int) {
     const auto first = slice * slice_width<T>, width = centred_.width(slice);
@@ -504,7 +618,8 @@ std::vector<std::pair<std::string_view, std::int64_t>> NestedStep<T>::memory() c
   }
   return {{"pre-activations of the blocks at work", pre},
           {"entries by row", bytes_of(entries_) + bytes_of(spare_) + bytes_of(auxiliary_entries_)},
-          {"entries by latent", bytes_of(columns_)},
+          {"entries by latent", bytes_of(columns_) + bytes_of(wide_columns_)},
+          {"widest level, dense", wide_.bytes()},
           {"gradients of reconstructions", gradient_.bytes()},
           {"input", input_.bytes() + centred_.bytes()},
           {"decoder in slices", dictionary_.bytes()},

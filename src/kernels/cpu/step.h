@@ -14,11 +14,22 @@
 
 namespace msae::kernels {
 
-/// C [m, n] = A [m, k] B [n, k]^T on the caller's thread: what a library of dense products does. All rows are
-/// contiguous.
+/// What a library of dense products does, on the caller's thread. All rows are contiguous.
 template <typename T>
-using Product =
-    std::function<void(std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, T* c)>;
+struct Product {
+  /// C [m, n] = A [m, k] B, with B [k, n], or its transpose [n, k] where told so.
+  std::function<void(bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b,
+                     T* c)>
+      multiply;
+};
+
+/// From which share of latents on a stage computes them all, by dense products: that of the widest level's
+/// own ones, beyond the level before it, or of all levels' for the encoder's gradient. Above 1: never.
+struct DenseFrom {
+  double decode = 2;
+  double decoder_gradient = 2;
+  double encoder_gradient = 2;
+};
 
 /// What a step minimises. With x in model space and x_l what level l reconstructs, it is
 ///
@@ -34,6 +45,7 @@ struct StepOptions {
   bool l1_by_norm = true;         ///< |z_b| / |x_b|, rows with |x_b| = 0 left out
   double auxk = 0;                ///< weight of what dead latents explain of the widest level's residual
   std::int64_t auxk_latents = 0;  ///< of them in a row
+  DenseFrom dense = {};
 };
 
 /// The parameters, or their gradients.
@@ -93,16 +105,20 @@ class NestedStep {
 
   void prepare(const Matrix<const T>& batch, const Parameters<const T>& parameters);
   void select(const Parameters<const T>& parameters, const std::uint8_t* dead);
-  void select_block(std::int64_t block, const Parameters<const T>& parameters, const std::uint8_t* dead,
-                    Worker& worker);
+  void select_block(std::int64_t first, std::int64_t last, const Parameters<const T>& parameters,
+                    const std::uint8_t* dead, Worker& worker);
   void cut_batch();
   BatchCut cut_in_bin(std::int64_t bin, std::int64_t keep);
   void join_levels();
   void weigh_rows(double factor);
-  void decode_levels();
+  void decode_levels(const Parameters<const T>& parameters);
   void decode_auxiliary(double factor);
+  void choose_dense();
+  void sum_wide_level(const Parameters<const T>& parameters);
   void sort_columns();
-  void decoder_gradients(const Parameters<T>& gradients);
+  void wide_gradients(const Parameters<const T>& parameters, const Parameters<T>& gradients);
+  void dense_encoder_gradients(const Parameters<T>& gradients);
+  void decoder_gradients(const Parameters<const T>& parameters, const Parameters<T>& gradients);
   void encoder_gradients(const Parameters<const T>& parameters, const Parameters<T>& gradients);
   StepReport report() const;
 
@@ -110,6 +126,8 @@ class NestedStep {
   std::int64_t chunks() const { return (rows() + chunk_rows - 1) / chunk_rows; }
   std::int64_t slots() const { return used_ + (auxiliary_ ? 1 : 0); }
   void for_chunks(const std::function<void(std::int64_t chunk, Worker&)>& work);
+  void for_blocks(const std::function<void(std::int64_t first_row, std::int64_t last_row, Worker&)>& work);
+  void for_strips(const std::function<void(std::int64_t first, std::int64_t last, Worker&)>& work);
   void for_chunk_ranges(const std::function<void(std::int64_t first, std::int64_t last)>& work);
   void for_latents(const std::function<void(std::int64_t first, std::int64_t last, Worker&)>& work);
 
@@ -125,6 +143,9 @@ class NestedStep {
   std::vector<double> square_;  ///< [rows], |x|^2
   std::vector<ChunkEntries<T>> entries_, spare_, auxiliary_entries_;
   std::vector<ChunkColumns<T>> columns_;
+  std::vector<ChunkColumns<T>>
+      wide_columns_;    ///< of the widest level, where its gradients are dense products
+  Buffer<T> wide_;      ///< [rows, dim], what the widest level adds to the one before, then its gradient
   Sliced<T> gradient_;  ///< [rows * slots, dim]
   Buffer<T> row_weight_, row_l1_, auxiliary_weight_, level_weight_;
   std::vector<double> error_, auxiliary_error_;  ///< [rows, used], [rows]
@@ -132,6 +153,7 @@ class NestedStep {
   std::int64_t used_ = 0;
   std::int64_t counted_ = 0;  ///< rows with |x| > 0
   bool auxiliary_ = false;
+  bool dense_decode_ = false, dense_decoder_gradient_ = false, dense_encoder_gradient_ = false;
   std::array<double, static_cast<std::size_t>(Stage::count)> milliseconds_ = {};
 };
 

@@ -28,6 +28,8 @@ struct Strip {
 
   Vector v[count];
 
+  Strip() = default;  // an implicit one would have no instruction set
+
   static HWY_INLINE Strip zero() {
     Strip s;
     for (int i = 0; i < count; ++i) s.v[i] = hn::Zero(Tag());
