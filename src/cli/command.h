@@ -60,6 +60,7 @@ std::vector<std::int64_t> parse_integers(const std::string& text, const std::str
 std::vector<double> parse_numbers(const std::string& text, const std::string& option);
 
 void add_train(CLI::App& program);
+void add_bench(CLI::App& program);
 void add_convert(CLI::App& program);
 void add_encode(CLI::App& program);
 void add_eval(CLI::App& program);

@@ -52,7 +52,8 @@ int fail(const std::string& sentence) {
 void wait_without_spinning(int count, char** values) {
   constexpr const char* policy = "OMP_WAIT_POLICY";
   const bool computes = std::any_of(values, values + count, [](const std::string& word) {
-    return word == "train" || word == "eval" || word == "encode" || word == "pareto" || word == "sweep";
+    return word == "train" || word == "eval" || word == "encode" || word == "pareto" || word == "sweep" ||
+           word == "bench";
   });
   if (!computes || std::getenv(policy) || ::setenv(policy, "passive", 1) != 0) return;
   ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
@@ -139,6 +140,7 @@ int main(int count, char** values) try {
   msae::cli::add_convert(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);
+  msae::cli::add_bench(program);
   msae::cli::add_completion(program);
   const auto file = OptionsFile::attach(program);
   program.parse_complete_callback([&program] { msae::cli::refuse_empty_values(program); });

@@ -49,6 +49,25 @@ train::UnitNorm unit_norm(const std::string& name) {
   return name == "before-step" ? train::UnitNorm::before_step : train::UnitNorm::after_step;
 }
 
+train::EngineKind engine(const std::string& name) {
+  if (name == "fused") return train::EngineKind::fused;
+  return name == "autograd" ? train::EngineKind::autograd : train::EngineKind::automatic;
+}
+
+train::FusedOptions fused(const TrainArguments& a) {
+  train::FusedOptions o;
+  using train::Products;
+  o.products = a.products == "torch"      ? Products::torch
+               : a.products == "onednn"   ? Products::onednn
+               : a.products == "openblas" ? Products::openblas
+                                          : Products::automatic;
+  o.precision = a.precision == "bf16" ? train::Precision::bfloat16 : train::Precision::full;
+  override_with(a.dense_decode, o.dense_decode);
+  override_with(a.dense_decoder_gradient, o.dense_decoder_gradient);
+  override_with(a.dense_encoder_gradient, o.dense_encoder_gradient);
+  return o;
+}
+
 // A preset's, for a model.
 train::TrainOptions preset(const TrainArguments& a, const models::SparseAutoencoderOptions& model) {
   const bool jump = std::holds_alternative<models::JumpRelu>(model.activation);
@@ -63,6 +82,8 @@ train::TrainOptions preset(const TrainArguments& a, const models::SparseAutoenco
   if (jump) o.l0 = 0.001;
   return o;
 }
+
+}  // namespace
 
 train::TrainOptions train_options(const TrainArguments& a, const models::SparseAutoencoderOptions& model) {
   auto o = preset(a, model);
@@ -97,8 +118,12 @@ train::TrainOptions train_options(const TrainArguments& a, const models::SparseA
   }
   if (a.loss) o.loss = loss(*a.loss);
   o.seed = a.common.seed;
+  o.engine = engine(a.engine);
+  o.fused = fused(a);
   return o;
 }
+
+namespace {
 
 // "300" is seconds, "500steps" steps.
 void parse_save_every(const std::string& text, train::RunOptions& run) {

@@ -17,7 +17,7 @@ struct TrainArguments {
   data::ReadOptions read;
   std::string preset = "default";
   std::string model = "matryoshka";
-  std::string engine = "auto";
+  std::string engine = "auto", products = "auto", precision = "full";
   bool resume = false;
   std::string save_every = "300";
   std::int64_t log_every = 0;
@@ -30,6 +30,7 @@ struct TrainArguments {
   std::optional<std::int64_t> k, latents, expansion, epochs, steps, batch_size;
   std::optional<double> learning_rate, warmup, decay, l1, l0, clip, weight_decay;
   std::optional<std::string> schedule, loss, unit_norm;
+  std::optional<double> dense_decode, dense_decoder_gradient, dense_encoder_gradient;
   bool plain_l1 = false, median_bias = false;
   double auxk = 0;
   std::int64_t auxk_latents = 0, resample_every = 0;
@@ -44,6 +45,13 @@ struct TrainPlan {
 };
 
 void add_train_options(CLI::App& command, TrainArguments& arguments);
+
+/// How the fused engine computes.
+void add_fused_options(CLI::App& command, TrainArguments& arguments, const std::string& group);
+
+/// The preset's, and what was typed, for a model. \throws std::invalid_argument naming the option
+train::TrainOptions train_options(const TrainArguments& arguments,
+                                  const models::SparseAutoencoderOptions& model);
 
 /// \throws std::invalid_argument naming the option
 TrainPlan plan(TrainArguments arguments, const data::EmbeddingSource& data);

@@ -120,12 +120,26 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
              {"after-step", "before-step", "never"});
   real("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
   real("--weight-decay", a.weight_decay, "AdamW's weight decay, below 1 / lr [0]");
-  add_choice(command, group, "--engine", a.engine,
-             "What computes the steps: autograd (of LibTorch), or auto, the fastest there is",
-             {"auto", "autograd"});
 }
 
 }  // namespace
+
+void add_fused_options(CLI::App& command, TrainArguments& a, const std::string& group) {
+  add_choice(command, group, "--products", a.products,
+             "fused: whose dense products; auto: openblas or else onednn on AMD, torch on others",
+             {"auto", "torch", "onednn", "openblas"});
+  add_choice(command, group, "--precision", a.precision,
+             "fused: of the factors of dense products; bf16 rounds them to 8 bits", {"full", "bf16"});
+  const auto share = [&](const char* name, std::optional<double>& value, const char* text) {
+    add_real(command, name, value, text)->group(group);
+  };
+  share("--dense-decode", a.dense_decode,
+        "fused: share of latents active at the widest level alone from which it is\n"
+        "reconstructed by a dense product; above 1: never [0.45]");
+  share("--dense-decoder-gradient", a.dense_decoder_gradient, "fused: the same for its gradients [0.55]");
+  share("--dense-encoder-gradient", a.dense_encoder_gradient,
+        "fused: the same for the encoder's gradient, of all active latents [0.6]");
+}
 
 void add_train_options(CLI::App& command, TrainArguments& a) {
   command
@@ -155,6 +169,12 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
       ->excludes(eval);
   add_model_options(command, a);
   add_training_options(command, a);
+  const char* engine = "Engine (changes numbers by rounding only)";
+  add_choice(command, engine, "--engine", a.engine,
+             "What computes the steps: fused (all levels in one pass, on the CPU), autograd (of\n"
+             "LibTorch), or auto, fused where it knows the model and the options",
+             {"auto", "autograd", "fused"});
+  add_fused_options(command, a, engine);
   add_common(command, a.common);
   add_seed(command, a.common, "the initial dictionary and the order of rows");
   add_device(command, a.common);

@@ -125,6 +125,11 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("clip", toml_number(o.clip));
   line("weight-decay", toml_number(o.weight_decay));
   line("engine", toml_string(a.engine));
+  line("products", toml_string(a.products));
+  line("precision", toml_string(a.precision));
+  line("dense-decode", toml_number(o.fused.dense_decode));
+  line("dense-decoder-gradient", toml_number(o.fused.dense_decoder_gradient));
+  line("dense-encoder-gradient", toml_number(o.fused.dense_encoder_gradient));
   line("seed", toml_seed(a.common.seed));
   line("device", toml_string(a.common.device));
   line("threads", at::get_num_threads());  // sums in another number of threads round otherwise

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "msae/train/engine.h"
+#include "train/product_library.h"
 
 namespace msae::train {
 namespace {
@@ -115,6 +116,12 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   words.add("dead after", o.dead_after);
   const bool fused = o.engine != EngineKind::autograd && fused_obstacle(model, o).empty();
   words.add("engine", fused ? "fused" : "autograd");
+  if (fused) {
+    words.add("products", products_name(o.fused)).add("precision", static_cast<int>(o.fused.precision));
+    words.add("dense decode", o.fused.dense_decode);
+    words.add("dense decoder gradient", o.fused.dense_decoder_gradient);
+    words.add("dense encoder gradient", o.fused.dense_encoder_gradient);
+  }
   return words.text();
 }
 

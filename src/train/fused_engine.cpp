@@ -9,6 +9,7 @@
 #include "kernels/cpu/step.h"
 #include "msae/train/engine.h"
 #include "ops/torch_executor.h"
+#include "train/product_library.h"
 #include "train/saved_tensor.h"
 #include "train/step_counters.h"
 #include "train/step_loss.h"
@@ -47,7 +48,10 @@ kernels::StepOptions step_options(const models::SparseAutoencoder& model, const 
           .l1 = options.l1,
           .l1_by_norm = options.l1_by_norm,
           .auxk = options.auxk,
-          .auxk_latents = std::min(auxk_latents(options, model.dim()), model.latents())};
+          .auxk_latents = std::min(auxk_latents(options, model.dim()), model.latents()),
+          .dense = {.decode = options.fused.dense_decode,
+                    .decoder_gradient = options.fused.dense_decoder_gradient,
+                    .encoder_gradient = options.fused.dense_encoder_gradient}};
 }
 
 template <typename T>
@@ -77,7 +81,8 @@ class FusedEngine final : public Engine {
         decoder_(model.decoder),
         latent_bias_(model.latent_bias),
         pre_bias_(model.pre_bias),
-        step_(model.latents(), model.dim(), step_options(model, options), ops::torch_product<T>(),
+        step_(model.latents(), model.dim(), step_options(model, options),
+              ops::product<T>(product_library(options.fused), options.fused.precision == Precision::bfloat16),
               ops::torch_executor()),
         squares_(static_cast<std::size_t>(model.latents())),
         counters_(model, options) {}

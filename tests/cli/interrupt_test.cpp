@@ -48,7 +48,11 @@ INSTANTIATE_TEST_SUITE_P(, Interrupted,
                                              "interrupted while reading long.h5:/rows; nothing was written"},
                                          Job{{"synth", "new.h5", "--rows", "3000000", "--dim", "16"},
                                              "writing",
-                                             "interrupted, and new.h5 was not written"}),
+                                             "interrupted, and new.h5 was not written"},
+                                         Job{{"bench", "--rows", "64", "--dim", "16", "--latents", "128",
+                                              "--repeats", "1000000", "--json", "b.json"},
+                                             "timing",
+                                             "interrupted while timing the steps; there are no results"}),
                          [](const auto& job) { return job.param.arguments[0]; });
 
 }  // namespace

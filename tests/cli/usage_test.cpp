@@ -50,6 +50,7 @@ TEST_F(Usage, WrongUsageExitsWith2) {
   EXPECT_THAT(run({"convert", "--to", "reference"}), IsWrongUsage("IN"));
   EXPECT_THAT(run({"info"}), IsWrongUsage("PATH"));
   EXPECT_THAT(run({"synth"}), IsWrongUsage("OUT"));
+  EXPECT_THAT(run({"bench", "--engine", "fast"}), IsWrongUsage("--engine: fast not in {fused,autograd}"));
   EXPECT_TRUE(std::filesystem::is_empty(here.path()));
 }
 
@@ -138,8 +139,8 @@ TEST_F(Usage, OptionsThatExcludeEachOther) {
 }
 
 TEST_F(Usage, HelpOfTheProgramNamesTheSubcommands) {
-  expect_help({"--help"}, {"train", "sweep", "eval", "pareto", "convert", "info", "synth", "completion",
-                           "--config", "--version", "Exit codes"});
+  expect_help({"--help"}, {"train", "sweep", "eval", "pareto", "convert", "info", "synth", "bench",
+                           "completion", "--config", "--version", "Exit codes"});
 }
 
 TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
@@ -167,6 +168,10 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
   expect_help({"synth", "--help"},
               common + Arguments{"OUT", "--rows", "--dim", "--concepts", "--depth", "--branching", "--active",
                                  "--zipf", "--parent-cosine", "--mean-norm", "--noise", "--seed", "--force"});
+  expect_help({"bench", "--help"},
+              common + Arguments{"--model", "--rows", "--dim", "--latents", "--expansion", "--k", "--levels",
+                                 "64,128,...", "--weights", "--active", "--engine", "--repeats", "--scaling",
+                                 "--problem", "--force", "--seed", "floor"});
   expect_help({"completion", "--help"}, {"bash", "zsh", "fish", "source <(msae completion bash)"});
 }
 

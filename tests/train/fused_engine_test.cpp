@@ -93,8 +93,9 @@ std::vector<Case> cases() {
                shape.rows,
                shift};
         c.options.loss = turn % 2 == 0 ? Loss::nmse : Loss::mse;
-        c.model.soft_cap =
-            turn % 3 == 0 ? 0.7 * std::sqrt(static_cast<double>(shape.dim)) : 0;  // of the size of p
+        // Of the size of pre-activations: far beyond it a latent's slope is nothing but rounding.
+        const auto cap = 2 * std::sqrt(static_cast<double>(shape.dim));
+        c.model.soft_cap = turn % 3 == 0 && shift <= 0 ? cap : 0;
         c.grid = turn % 5 == 0 ? 0.5 : 0;
         c.zero_rows = turn % 7 == 0;
         c.name = models::kind(activation) + " " + std::to_string(turn++) + ", " + std::to_string(shape.rows) +
@@ -105,7 +106,7 @@ std::vector<Case> cases() {
     }
   }
   for (const auto& activation : fused_activations(33)) {
-    for (int option = 0; option < 10; ++option) {
+    for (int option = 0; option < 14; ++option) {
       Case c{"", {.dim = 9, .latents = 33, .activation = activation}, with(20), 20, -0.5};
       auto& o = c.options;
       if (option == 0) o.unit_norm = UnitNorm::before_step;
@@ -117,9 +118,13 @@ std::vector<Case> cases() {
       if (option == 6) o.batch_size = 40, o.weigh_short_batch = false;
       if (option == 7) o.auxk = 0.5, o.auxk_latents = 4, o.dead_after = 21, c.shift = -3;
       const bool nested = std::holds_alternative<Matryoshka>(activation);
-      if (option >= 8 && nested) continue;
-      if (option >= 8) o.l1 = 0.1;
+      const bool l1 = option == 8 || option == 9;
+      if (l1 && nested) continue;
+      o.l1 = l1 ? 0.1 : 0;
       o.l1_by_norm = option != 9;
+      if (option == 10 || option == 11) o.fused.dense_decode = 0;
+      if (option == 10 || option == 12) o.fused.dense_decoder_gradient = 0;
+      if (option == 10 || option == 13) o.fused.dense_encoder_gradient = 0;
       c.zero_rows = option % 2 == 1;
       c.name = models::kind(activation) + ", option " + std::to_string(option);
       all.push_back(c);

@@ -40,6 +40,31 @@ enum class EngineKind {
   fused       ///< kernels of our own on the CPU; see fused_obstacle()
 };
 
+/// Who multiplies dense matrices for the fused engine. Each has bits of its own.
+enum class Products {
+  automatic,  ///< openblas or else onednn on AMD processors with AVX-512, torch on all others
+  torch,      ///< LibTorch's own: MKL on x86
+  onednn,     ///< oneDNN, as LibTorch brings it; float32 alone, torch for float64
+  openblas    ///< libopenblas.so.0 of the system
+};
+
+/// Of the factors of the fused engine's dense products.
+enum class Precision {
+  full,     ///< the model's own
+  bfloat16  ///< 8 bits of mantissa, also of the products; sums, weights and moments stay as they are
+};
+
+/// How the fused engine computes, where there is a choice. Thresholds are shares of all pre-activations that
+/// are active: above them, dense products over all latents take the place of sums over the active ones. Above
+/// 1: never.
+struct FusedOptions {
+  Products products = Products::automatic;
+  Precision precision = Precision::full;
+  double dense_decode = 0.45;            ///< of the widest level's own latents: its reconstruction
+  double dense_decoder_gradient = 0.55;  ///< of the same: its gradients of latents and dictionary
+  double dense_encoder_gradient = 0.6;   ///< of all levels' latents
+};
+
 /// How the centred data is scaled, with E = the mean squared norm of the centred rows.
 enum class Scaling {
   unit_variance,  ///< sqrt(dim / E): coordinates have unit variance on average
@@ -98,8 +123,9 @@ struct MSAE_EXPORT TrainOptions {
   /// Rows without activity after which a latent counts as dead; 0: one epoch, which the Trainer fills in.
   std::int64_t dead_after = 0;
 
-  EngineKind engine =
-      EngineKind::automatic;  ///< what computes the steps, to the same numbers but for rounding
+  /// What computes the steps, to the same numbers but for rounding.
+  EngineKind engine = EngineKind::automatic;
+  FusedOptions fused = {};  ///< matter to the fused engine alone
 
   /// Checks every field.
   /// \throws std::invalid_argument naming the field and the value
