@@ -91,6 +91,30 @@ SparseRows rows_of(const SparseLevels<T>& kept, torch::ScalarType type) {
   return all;
 }
 
+// Of each level, those it adds.
+struct ChunkActivity {
+  std::vector<std::int64_t> active;
+  std::vector<double> magnitude;
+};
+
+// \param first_level [latents], lowered to the levels that are found here
+template <typename T>
+void count_chunk(const kernels::ChunkEntries<T>& chunk, std::int64_t levels, ChunkActivity& activity,
+                 std::uint8_t* first_level) {
+  for (std::int64_t run = 0; run < chunk.rows * chunk.runs_per_row; ++run) {
+    const auto level = static_cast<std::size_t>(run % levels);
+    double sum = 0;
+    for (auto i = chunk.run[run]; i < chunk.run[run + 1]; ++i) {
+      if (chunk.value[i] == 0) continue;  // a soft cap may round to that
+      sum += static_cast<double>(chunk.value[i]);
+      ++activity.active[level];
+      auto& first = first_level[chunk.latent[i]];
+      first = std::min(first, static_cast<std::uint8_t>(level));
+    }
+    activity.magnitude[level] += sum;
+  }
+}
+
 }  // namespace
 
 bool kernels_take(const torch::Tensor& matrix) {
@@ -158,45 +182,32 @@ torch::Tensor reconstruct(const SparseLevels<T>& kept, const torch::Tensor& deco
   return all;
 }
 
-// Sums of chunks, in their order, so that threads do not matter; for the first levels, no order does.
 template <typename T>
 LevelActivity activity_of(const SparseLevels<T>& kept) {
-  const auto levels = static_cast<std::size_t>(kept.levels), latents = static_cast<std::size_t>(kept.latents);
-  const std::vector<std::uint8_t> nowhere(latents, static_cast<std::uint8_t>(kept.levels));
+  const auto levels = static_cast<std::size_t>(kept.levels);
+  const ChunkActivity none{std::vector<std::int64_t>(levels), std::vector<double>(levels)};
+  std::vector<ChunkActivity> chunks(kept.chunks.size(), none);
+  const std::vector<std::uint8_t> nowhere(static_cast<std::size_t>(kept.latents),
+                                          static_cast<std::uint8_t>(kept.levels));
   std::vector<std::vector<std::uint8_t>> first(static_cast<std::size_t>(torch_executor().workers()), nowhere);
-  std::vector<std::int64_t> active(kept.chunks.size() * levels);
-  std::vector<double> magnitude(active.size());
   for_chunks(kept.rows, [&](std::size_t c, std::int64_t, std::int64_t, int worker) {
-    const auto& chunk = kept.chunks[c];
-    auto* first_level = first[static_cast<std::size_t>(worker)].data();
-    for (std::int64_t run = 0; run < chunk.rows * chunk.runs_per_row; ++run) {
-      const auto level = static_cast<std::size_t>(run % kept.levels);
-      double sum = 0;
-      for (auto i = chunk.run[run]; i < chunk.run[run + 1]; ++i) {
-        if (chunk.value[i] == 0) continue;
-        sum += static_cast<double>(chunk.value[i]);
-        ++active[c * levels + level];
-        auto& of_latent = first_level[chunk.latent[i]];
-        of_latent = std::min(of_latent, static_cast<std::uint8_t>(level));
-      }
-      magnitude[c * levels + level] += sum;
-    }
+    count_chunk(kept.chunks[c], kept.levels, chunks[c], first[static_cast<std::size_t>(worker)].data());
   });
-  LevelActivity all{std::vector<std::int64_t>(levels), std::vector<double>(levels),
-                    torch::empty({kept.latents}, torch::kUInt8)};
+  LevelActivity all{none.active, none.magnitude, torch::empty({kept.latents}, torch::kUInt8)};
+  // Chunk by chunk in their order, so that threads do not matter.
   for (std::size_t l = 0; l < levels; ++l) {
     if (l > 0) all.active[l] = all.active[l - 1];
     if (l > 0) all.magnitude[l] = all.magnitude[l - 1];
-    for (std::size_t c = 0; c < kept.chunks.size(); ++c) {
-      all.active[l] += active[c * levels + l];
-      all.magnitude[l] += magnitude[c * levels + l];
+    for (const auto& chunk : chunks) {
+      all.active[l] += chunk.active[l];
+      all.magnitude[l] += chunk.magnitude[l];
     }
   }
   auto* first_level = all.first_level.template data_ptr<std::uint8_t>();
   std::copy(nowhere.begin(), nowhere.end(), first_level);
   for (const auto& of_worker : first) {
     std::transform(of_worker.begin(), of_worker.end(), first_level, first_level,
-                   [](auto a, auto b) { return std::min(a, b); });
+                   [](auto x, auto y) { return std::min(x, y); });
   }
   return all;
 }

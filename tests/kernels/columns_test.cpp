@@ -41,7 +41,7 @@ TYPED_TEST(Columns, SortByLatentAndRowAndFillUpGroups) {
     for (const std::int64_t rows : {128, 1, 2, 127}) {
       for (const std::int64_t levels : {1, 3, 254}) {
         for (const auto density : {1.0, 0.0, 0.1, 0.5}) {
-          if (latents > 100 && (levels != 3 || rows == 127)) continue;
+          if (latents > 100 && (levels != 3 || rows > 2 || density == 1)) continue;
           SCOPED_TRACE(testing::Message()
                        << rows << " x " << latents << ", levels " << levels << ", density " << density);
           auto entries = test::random_entries<T>(rows, latents, levels, density, random);

@@ -84,18 +84,30 @@ class Table {
   std::vector<T> values_;
 };
 
+/// |a - b|
+template <typename A, typename B>
+double distance(const Table<A>& a, const Table<B>& b) {
+  double square = 0;
+  for (std::int64_t i = 0; i < b.rows(); ++i) {
+    for (std::int64_t j = 0; j < b.columns(); ++j) {
+      const auto off = static_cast<double>(a(i, j)) - static_cast<double>(b(i, j));
+      square += off * off;
+    }
+  }
+  return std::sqrt(square);
+}
+
+/// |a|
+template <typename T>
+double size_of(const Table<T>& a) {
+  return distance(a, Table<T>(a.rows(), a.columns()));
+}
+
 /// |actual - expected| / |expected|, or |actual| where nothing is expected.
 template <typename A, typename E>
 double difference(const Table<A>& actual, const Table<E>& expected) {
-  double error = 0, size = 0;
-  for (std::int64_t i = 0; i < expected.rows(); ++i) {
-    for (std::int64_t j = 0; j < expected.columns(); ++j) {
-      const auto e = static_cast<double>(expected(i, j)), off = static_cast<double>(actual(i, j)) - e;
-      error += off * off;
-      size += e * e;
-    }
-  }
-  return std::sqrt(error) / (size > 0 ? std::sqrt(size) : 1);
+  const auto size = size_of(expected);
+  return distance(actual, expected) / (size > 0 ? size : 1);
 }
 
 /// Bit by bit, so that NaN is like itself and 0 not like -0.

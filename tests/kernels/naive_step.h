@@ -52,7 +52,8 @@ struct NaiveStep {
   std::vector<double> smallest;
   Table<std::uint8_t> fired;
   Table<double> encoder, decoder, latent_bias, pre_bias;  ///< gradients
-  Table<double> left;                                     ///< x - the widest reconstruction
+  Table<double> output_bias;  ///< the part of pre_bias's gradient that is added to reconstructions
+  Table<double> left;         ///< x - the widest reconstruction
 };
 
 /// Pre-activations are those that the step itself computes, to the bit: selections depend on it.
@@ -122,7 +123,7 @@ class NaiveStepper {
     auto& o = out_;
     o.encoder = o.decoder = Table<double>(p_.latents(), p_.dim());
     o.latent_bias = Table<double>(1, p_.latents());
-    o.pre_bias = Table<double>(1, p_.dim());
+    o.pre_bias = o.output_bias = Table<double>(1, p_.dim());
     o.fired = Table<std::uint8_t>(1, p_.latents());
     measure_rows();
     count();
@@ -216,6 +217,7 @@ class NaiveStepper {
         out_.left(b, d) = -e(b, d);
         g(b, d) = 2 * weight * scale * e(b, d);
         out_.pre_bias(0, d) += g(b, d);
+        out_.output_bias(0, d) += g(b, d);
       }
     }
     for (const auto& entry : kept_) {
