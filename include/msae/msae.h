@@ -113,8 +113,8 @@ namespace io {}
 /// ```cpp
 /// const auto level = msae::ops::nested_levels(pre, {16, 64, 256});           // [rows, latents], 0 to 3
 /// const auto out = msae::ops::nested_decode(pre.relu(), level, decoder, 3);  // [3, rows, dim]
-/// const auto same = msae::ops::nested_topk(pre, decoder, {16, 64, 256});     // both at once, and much
-/// faster const auto loss = msae::ops::nmse(out, input).mean();
+/// const auto same = msae::ops::nested_topk(pre, decoder, {16, 64, 256});     // both at once, faster
+/// const auto loss = msae::ops::nmse(out, input).mean();
 /// ```
 namespace ops {}
 

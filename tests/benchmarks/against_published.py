@@ -231,17 +231,18 @@ def result(subject, msae):
             "all_ms": subject.ms}
 
 
-def report(args, msae, subjects):
+def report(args, load, msae, subjects):
     model = {"k": args.k} if args.model == "topk" else {"levels": args.levels, "weights": args.weights}
     return {"model": args.model, **model, "rows": args.rows, "dim": args.dim, "latents": args.latents,
             "active_fraction": msae.report["active_fraction"], "threads": args.threads, "processor": processor(),
-            "rounds": args.rounds, "repeats": args.repeats, "results": [result(s, msae) for s in (msae, *subjects)]}
+            "load_before": load, "rounds": args.rounds, "repeats": args.repeats, "results": [result(s, msae) for s in (msae, *subjects)]}
 
 
 def print_table(found):
     print(f"{found['model']}, {found['rows']} rows of dimension {found['dim']}, {found['latents']} latents, "
           f"{found['active_fraction']:.1%} of the pre-activations positive")
-    print(f"{found['processor']}, {found['threads']} threads, medians of {found['rounds']} rounds")
+    print(f"{found['processor']}, {found['threads']} threads, medians of {found['rounds']} rounds; "
+          f"load average before them: {found['load_before']:.1f}")
     print(f"{'ms':>9}  {'least':>9}  {'most':>9}  {'x msae':>7}  {'peak MB':>8}  step")
     for r in found["results"]:
         print(f"{r['ms']:9.1f}  {r['least_ms']:9.1f}  {r['most_ms']:9.1f}  {r['times_msae']:7.2f}  {r['peak_mb']:8}  "
@@ -292,8 +293,9 @@ def parse():
 
 def main():
     args = parse()
+    load = os.getloadavg()[0]  # beyond a few tenths, others compute too: Python's threads then suffer most
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as closing:
-        found = report(args, *measure(args, pathlib.Path(folder), closing))
+        found = report(args, load, *measure(args, pathlib.Path(folder), closing))
     print_table(found)
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps(found, indent=1) + "\n")
