@@ -4,15 +4,15 @@
     against_published.py MSAE --published REPOSITORY [--python PYTHON] [--env "NAME=VALUE ..."] [--json FILE]
     against_published.py MSAE --model topk --dim 512 --latents 4096 --peer "NAME=COMMAND" [--peer ...]
 
-REPOSITORY is a git repository of github.com/WolodjaZ/MSAE; its step is timed with the metrics off, on the parameters and
-the batch that `msae bench` writes, which are put back before every step. PYTHON has torch, numpy and tqdm. Every --env
-adds the published step once more, in a process with these variables. A COMMAND is run once per round with the same number
-of threads in OMP_NUM_THREADS; it times steps on rows of its own, of the same sizes, and the last line it prints is their
-milliseconds or a JSON object with them as "ms".
+REPOSITORY is a git repository of github.com/WolodjaZ/MSAE; its step is timed with the metrics off, on the parameters
+and the batch that `msae bench` writes, which are put back before every step. PYTHON has torch, numpy and tqdm. Every
+--env adds the published step once more, in a process with these variables. A COMMAND is run once per round with the
+same number of threads in OMP_NUM_THREADS; it times steps on rows of its own, of the same sizes, and the last line it
+prints is their milliseconds or a JSON object with them as "ms".
 
-Every round runs msae, then one step of each published process, then each peer, so that what else the machine does meets
-all of them alike; the table has the medians over the rounds. Peak memory is the largest resident set of the process, with
-what it needs before its first step.
+Every round runs msae, then one step of each published process, then each peer, so that what else the machine does
+meets all of them alike; the table has the medians over the rounds. Peak memory is the largest resident set of the
+process, with what it needs before its first step.
 """
 import argparse
 import contextlib
@@ -235,7 +235,8 @@ def report(args, load, msae, subjects):
     model = {"k": args.k} if args.model == "topk" else {"levels": args.levels, "weights": args.weights}
     return {"model": args.model, **model, "rows": args.rows, "dim": args.dim, "latents": args.latents,
             "active_fraction": msae.report["active_fraction"], "threads": args.threads, "processor": processor(),
-            "load_before": load, "rounds": args.rounds, "repeats": args.repeats, "results": [result(s, msae) for s in (msae, *subjects)]}
+            "load_before": load, "rounds": args.rounds, "repeats": args.repeats,
+            "results": [result(s, msae) for s in (msae, *subjects)]}
 
 
 def print_table(found):

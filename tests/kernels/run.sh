@@ -60,14 +60,13 @@ download_highway() {
 libraries=(-lhwy -pthread)
 if [ "$mode" = aarch64 ] && [ -z "${HIGHWAY:-}" ]; then
   download_highway
-  # A copy of the headers alone: the rest of usr/include belongs to the machine that we build on.
   HIGHWAY=$build/highway/usr
   flags+=(-isystem "$HIGHWAY/include")
   libraries=(-L"$HIGHWAY/lib/aarch64-linux-gnu" "${libraries[@]}")
   runner+=(-E LD_LIBRARY_PATH="$HIGHWAY/lib/aarch64-linux-gnu")
 elif [ -n "${HIGHWAY:-}" ]; then
   flags+=(-isystem "$HIGHWAY/include")
-  libraries=(-L"$HIGHWAY/lib" -Wl,-rpath="$HIGHWAY/lib" "${libraries[@]}")
+  libraries=(-L"$HIGHWAY/lib" "-Wl,-rpath,$HIGHWAY/lib" "${libraries[@]}")
 fi
 
 # Compiles $1 to $2 where it is newer than that, or a header is.

@@ -33,21 +33,21 @@ struct StepMetrics {
 
 /// What a part of a step took.
 struct StageTime {
-  std::string name;
-  double milliseconds = 0;
+  std::string name;         ///< of the part
+  double milliseconds = 0;  ///< of the clock
 };
 
 /// What the fused engine saw in its last step; what its stages have to do depends on it.
 struct StepShape {
-  std::int64_t rows = 0;
+  std::int64_t rows = 0;     ///< of the batch
   std::int64_t entries = 0;  ///< latents active at the widest level, all rows together
   std::int64_t levels = 0;   ///< that differ: those that keep every positive pre-activation count as one
 };
 
 /// Memory that an engine keeps beyond parameters, gradients and moments.
 struct MemoryUse {
-  std::string name;
-  std::int64_t bytes = 0;
+  std::string name;        ///< what it holds
+  std::int64_t bytes = 0;  ///< taken
 };
 
 /// The arithmetic of a training run, one step at a time.

@@ -58,11 +58,11 @@ enum class Precision {
 /// are active: above them, dense products over all latents take the place of sums over the active ones. Above
 /// 1: never.
 struct FusedOptions {
-  Products products = Products::automatic;
-  Precision precision = Precision::full;
-  double dense_decode = 0.45;            ///< of the widest level's own latents: its reconstruction
-  double dense_decoder_gradient = 0.55;  ///< of the same: its gradients of latents and dictionary
-  double dense_encoder_gradient = 0.6;   ///< of all levels' latents
+  Products products = Products::automatic;  ///< whose dense products
+  Precision precision = Precision::full;    ///< of their factors
+  double dense_decode = 0.45;               ///< of the widest level's own latents: its reconstruction
+  double dense_decoder_gradient = 0.55;     ///< of the same: its gradients of latents and dictionary
+  double dense_encoder_gradient = 0.6;      ///< of all levels' latents
 };
 
 /// How the centred data is scaled, with E = the mean squared norm of the centred rows.
