@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <torch/types.h>
 
+#include <algorithm>
 #include <atomic>
 
 namespace msae::ops {
@@ -17,7 +18,7 @@ class TorchExecutor final : public kernels::Executor {
   void run(std::int64_t tasks, const std::function<void(std::int64_t, int)>& work) const override {
     std::atomic<std::int64_t> next{0};
     at::parallel_for(0, workers(), 1, [&](std::int64_t first, std::int64_t last) {
-      for (auto worker = first; worker < last; ++worker) {
+      for (auto worker = first; worker < std::min(last, tasks); ++worker) {
         for (auto task = next++; task < tasks; task = next++) work(task, static_cast<int>(worker));
       }
     });

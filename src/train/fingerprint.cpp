@@ -7,7 +7,6 @@
 #include <sstream>
 #include <vector>
 
-#include "msae/train/engine.h"
 #include "train/product_library.h"
 
 namespace msae::train {
@@ -114,14 +113,11 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   words.add("clip", o.clip).add("unit norm", static_cast<int>(o.unit_norm));
   words.add("published order", o.published_order).add("scaling", static_cast<int>(o.scaling));
   words.add("dead after", o.dead_after);
-  const bool fused = o.engine != EngineKind::autograd && fused_obstacle(model, o).empty();
-  words.add("engine", fused ? "fused" : "autograd");
-  if (fused) {
-    words.add("products", products_name(o.fused)).add("precision", static_cast<int>(o.fused.precision));
-    words.add("dense decode", o.fused.dense_decode);
-    words.add("dense decoder gradient", o.fused.dense_decoder_gradient);
-    words.add("dense encoder gradient", o.fused.dense_encoder_gradient);
-  }
+  // Which engine an automatic choice comes to follows from the rest.
+  words.add("engine", static_cast<int>(o.engine)).add("products", products_name(o.fused));
+  words.add("precision", static_cast<int>(o.fused.precision)).add("dense decode", o.fused.dense_decode);
+  words.add("dense decoder gradient", o.fused.dense_decoder_gradient);
+  words.add("dense encoder gradient", o.fused.dense_encoder_gradient);
   return words.text();
 }
 

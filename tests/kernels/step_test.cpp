@@ -432,11 +432,15 @@ TYPED_TEST(Step, GivesTheSameBitsAfterAnotherBatch) {
                            kind_of("auxiliary, over the batch, capped"), kind_of("auxiliary, l1, squared"),
                            kind_of("dense, auxiliary, l1, squared"), kind_of("dense from some density on")}) {
     SCOPED_TRACE(kind.name);
-    const Levels levels = {3, 10, 33};
-    const auto problem = problem_of<T>({140, 65, 33}, kind, levels, Positive::half);
+    const Levels levels = {3, 10, 28, 33};
+    auto problem = problem_of<T>({140, 65, 33}, kind, levels, Positive::half);
+    problem.latent_bias(0, 1) = -20;
     const test::Threads threads(2);
     auto step = step_of(problem, threads);
     const auto expected = run(step, problem);
+    // Others have latents that this one has not, and more levels.
+    EXPECT_EQ(expected.fired(0, 1), 0);
+    EXPECT_EQ(expected.report.levels, kind.l1 > 0 ? 1 : 3);
     const auto others = {std::pair(1, Positive::all), std::pair(129, Positive::none),
                          std::pair(300, Positive::all)};
     for (const auto& [rows, positive] : others) {

@@ -18,7 +18,7 @@ class Threads final : public Executor {
   void run(std::int64_t tasks, const std::function<void(std::int64_t, int)>& work) const override {
     std::atomic<std::int64_t> next{0};
     std::vector<std::thread> threads;
-    for (int worker = 0; worker < workers_; ++worker) {
+    for (int worker = 0; worker < workers_ && worker < tasks; ++worker) {
       threads.emplace_back([&, worker] {
         for (auto task = next++; task < tasks; task = next++) work(task, worker);
       });

@@ -168,10 +168,8 @@ void NestedStep<T>::for_latents(const std::function<void(std::int64_t, std::int6
 template <typename T>
 void NestedStep<T>::for_blocks(const std::function<void(std::int64_t, std::int64_t, Worker&)>& work) {
   const auto size = block_rows(rows());
-  executor_.run((rows() + size - 1) / size, [&](std::int64_t block, int w) {
-    auto& worker = workers_[static_cast<std::size_t>(w)];
-    worker.pre.reserve(size * latents_);  // which had none if it had no block before
-    work(block * size, std::min((block + 1) * size, rows()), worker);
+  executor_.run((rows() + size - 1) / size, [&](std::int64_t block, int worker) {
+    work(block * size, std::min((block + 1) * size, rows()), workers_[static_cast<std::size_t>(worker)]);
   });
 }
 
@@ -211,6 +209,12 @@ void NestedStep<T>::prepare(const Matrix<const T>& batch, const Parameters<const
   for_latents([&](std::int64_t first, std::int64_t last, Worker&) {
     pack<T>(parameters.decoder, first, last, dictionary_);
   });
+  // For every worker that may have a block, or latents: which of them do is chance.
+  const auto blocks = static_cast<std::size_t>((count + block_rows(count) - 1) / block_rows(count));
+  for (std::size_t w = 0; w < workers_.size(); ++w) {
+    if (w < blocks) workers_[w].pre.reserve(block_rows(count) * latents_);
+    workers_[w].sums.reserve(std::min(latents_, tile_latents) * slice_width<T>);
+  }
   counted_ = std::count_if(square_.begin(), square_.end(), [](double s) { return s > 0; });
 }
 
