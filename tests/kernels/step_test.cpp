@@ -475,12 +475,11 @@ TYPED_TEST(Step, WorksOnSeveralThreads) {
 
 TYPED_TEST(Step, TakesNoMoreMemoryForTheNextStep) {
   using T = TypeParam;
-  for (const auto& kind : kinds) {
-    SCOPED_TRACE(kind.name);
-    const auto problem = problem_of<T>({129, 65, 100}, kind, {3, 10, 60}, Positive::half);
-    const auto fewer = problem_of<T>({129, 65, 100}, kind, {3, 10, 60}, Positive::few);
-    const Serial serial;
-    auto step = step_of(problem, serial);
+  const auto expect_no_more = [](const Shape& shape, const Kind& kind, const Executor& executor) {
+    SCOPED_TRACE(testing::Message() << kind.name << ", workers " << executor.workers());
+    const auto problem = problem_of<T>(shape, kind, {3, 10, 60}, Positive::half);
+    const auto fewer = problem_of<T>(shape, kind, {3, 10, 60}, Positive::few);
+    auto step = step_of(problem, executor);
     run(step, problem);
     const auto memory = step.memory();
     EXPECT_GT(std::accumulate(memory.begin(), memory.end(), std::int64_t{0},
@@ -490,7 +489,13 @@ TYPED_TEST(Step, TakesNoMoreMemoryForTheNextStep) {
     EXPECT_EQ(step.memory(), memory);
     run(step, fewer);
     EXPECT_EQ(step.memory(), memory);
+  };
+  for (const auto& kind : kinds) expect_no_more({129, 65, 100}, kind, Serial());
+  // Whichever worker has a block of rows, a piece of the latents, or a strip of them.
+  for (const auto& kind : {kind_of("over the batch"), kind_of("dense")}) {
+    expect_no_more({257, 5, 1536 + 5}, kind, test::TakingTurns(3));
   }
+  expect_no_more({129, 5, 1536 + 5}, kind_of("dense"), test::TakingTurns(4));
 }
 
 TEST(StepOptionsAreChecked, LevelsAscend) {

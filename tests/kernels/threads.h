@@ -1,6 +1,7 @@
 // Threads of their own for kernels, so that sanitizers see all of them.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -39,8 +40,9 @@ class TakingTurns final : public Executor {
   int workers() const override { return workers_; }
 
   void run(std::int64_t tasks, const std::function<void(std::int64_t, int)>& work) const override {
-    for (std::int64_t task = 0; task < tasks; ++task) work(task, turn_);
-    turn_ = (turn_ + 1) % workers_;
+    const auto most = static_cast<int>(std::min<std::int64_t>(tasks, workers_));
+    for (std::int64_t task = 0; task < tasks; ++task) work(task, turn_ % most);
+    ++turn_;
   }
 
  private:
