@@ -389,6 +389,12 @@ void NestedStep<T>::choose_dense() {
   dense_decoder_gradient_ = share >= options_.dense.decoder_gradient;
   dense_encoder_gradient_ = static_cast<double>(all) / of_all >= options_.dense.encoder_gradient;
   if (dense_decode_ || dense_decoder_gradient_) wide_.reserve(rows() * dim_);
+  if (!dense_decoder_gradient_ && !dense_encoder_gradient_) return;
+  // For every worker that may have a strip: which of them do is chance.
+  const auto strips = static_cast<std::size_t>((latents_ + strip_latents - 1) / strip_latents);
+  for (std::size_t w = 0; w < std::min(strips, workers_.size()); ++w) {
+    workers_[w].pre.reserve(std::min(strip_latents, latents_) * rows());
+  }
 }
 
 template <typename T>
@@ -495,7 +501,6 @@ void NestedStep<T>::wide_gradients(const Parameters<const T>& parameters, const 
     }
   });
   for_strips([&](std::int64_t first, std::int64_t last, Worker& worker) {
-    worker.pre.reserve(strip_latents * rows());
     std::fill_n(worker.pre.data(), (last - first) * rows(), T{0});
     add_to_dense_columns(std::span<const ChunkColumns<T>>(wide_columns_), false, first, last, rows(),
                          worker.pre.data());
@@ -531,7 +536,6 @@ void NestedStep<T>::decoder_gradients(const Parameters<const T>& parameters, con
 template <typename T>
 void NestedStep<T>::dense_encoder_gradients(const Parameters<T>& gradients) {
   for_strips([&](std::int64_t first, std::int64_t last, Worker& worker) {
-    worker.pre.reserve(strip_latents * rows());
     std::fill_n(worker.pre.data(), (last - first) * rows(), T{0});
     for (const auto* columns : {&columns_, &wide_columns_}) {
       if (columns == &wide_columns_ && !dense_decoder_gradient_) continue;
