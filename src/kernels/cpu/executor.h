@@ -14,8 +14,8 @@ class Executor {
   /// Threads at most; `worker` below is less than that.
   virtual int workers() const = 0;
 
-  /// Calls `work(task, worker)` for every task from 0 on, each once, and returns when all are done. With fewer
-  /// tasks than workers, worker < tasks. What one of them throws is thrown on.
+  /// Calls `work(task, worker)` for every task from 0 on, each once, and returns when all are done. With
+  /// fewer tasks than workers, worker < tasks. What one of them throws is thrown on.
   virtual void run(std::int64_t tasks,
                    const std::function<void(std::int64_t task, int worker)>& work) const = 0;
 };
