@@ -5,7 +5,8 @@
     published_step.py CHECKOUT PROBLEM.safetensors --model topk --k 64
 
 CHECKOUT has the published files, PROBLEM what `msae bench --problem` wrote. After two steps to warm up it prints a JSON
-object about the problem, then for every line of standard input one with the milliseconds of a step and the peak memory.
+object about the problem, then for every line of standard input one with the milliseconds of a step, the peak memory and
+the cores that its threads keep busy after it.
 """
 import argparse
 import dataclasses
@@ -98,6 +99,14 @@ class Step:
         return 1e3 * (time.perf_counter() - start)
 
 
+def busy_after_step(settle=0.5, watched=0.2):
+    """Cores that this process keeps busy although it has nothing to do, once its threads had time to fall asleep."""
+    time.sleep(settle)
+    start = time.process_time()
+    time.sleep(watched)
+    return (time.process_time() - start) / watched
+
+
 def tell(**facts):
     print(json.dumps(facts), flush=True)
 
@@ -120,7 +129,7 @@ def main():
     tell(loss=first_loss, active_fraction=active, threads=torch.get_num_threads(), torch=torch.__version__)
     for _ in sys.stdin:
         ms = step.timed()
-        tell(ms=ms, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        tell(ms=ms, peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, busy_after=busy_after_step())
 
 
 if __name__ == "__main__":
