@@ -54,8 +54,7 @@ kernels::Sliced<T> suffix_sums(const SparseLevels<T>& kept, const torch::Tensor&
   return sums;
 }
 
-// The decoder's gradient [latents, dim]; that of each entry goes into the columns. Every worker has the same
-// share of latents, in pieces of a tile at most.
+// The decoder's gradient [latents, dim]; that of each entry goes into the columns.
 template <typename T>
 torch::Tensor decoder_gradient(const SparseLevels<T>& kept, const torch::Tensor& decoder,
                                const kernels::Sliced<T>& gradient, Columns<T>& columns) {
@@ -66,16 +65,13 @@ torch::Tensor decoder_gradient(const SparseLevels<T>& kept, const torch::Tensor&
                                          .gradient = &gradient,
                                          .slots = kept.used,
                                          .decoder_gradient = matrix_of<T>(result)};
-  const auto workers = std::int64_t{torch_executor().workers()};
-  const auto tiles = (kept.latents + kept.tile - 1) / kept.tile;
-  const auto pieces = std::min(kept.latents, (tiles + workers - 1) / workers * workers);
-  std::vector<kernels::Buffer<T>> sums(static_cast<std::size_t>(workers));
-  torch_executor().run(pieces, [&](std::int64_t piece, int worker) {
-    const auto first = piece * kept.latents / pieces, last = (piece + 1) * kept.latents / pieces;
-    auto& room = sums[static_cast<std::size_t>(worker)];
-    room.reserve((last - first) * kernels::slice_width<T>);
-    kernels::backward(work, first, last, room.data());
-  });
+  std::vector<kernels::Buffer<T>> sums(static_cast<std::size_t>(torch_executor().workers()));
+  kernels::run_shares(torch_executor(), kept.latents, kept.tile,
+                      [&](std::int64_t first, std::int64_t last, int worker) {
+                        auto& room = sums[static_cast<std::size_t>(worker)];
+                        room.reserve((last - first) * kernels::slice_width<T>);
+                        kernels::backward(work, first, last, room.data());
+                      });
   return result;
 }
 

@@ -16,21 +16,11 @@ namespace {
 
 using kernels::chunk_rows;
 
-// Latents whose slices share the second cache with what is added up.
-constexpr std::int64_t tile_latents = 1536;
 // Chunks for which the decoder is read once, where there are many: their sums stay in a cache as well.
 constexpr std::int64_t most_chunks = 8;
 
 std::int64_t parts(std::int64_t count, std::int64_t size) {
   return (count + size - 1) / size;
-}
-
-template <typename T>
-void begin(kernels::ChunkEntries<T>& chunk, std::int64_t runs_per_row) {
-  chunk.rows = 0;
-  chunk.runs_per_row = runs_per_row;
-  chunk.run.reserve(chunk_rows * runs_per_row + 1);
-  chunk.run[0] = 0;
 }
 
 // Calls `work(chunk, first row, last row, worker)`.
@@ -50,16 +40,15 @@ SparseLevels<T> select(const torch::Tensor& pre, std::span<const std::int64_t> l
   SparseLevels<T> kept{
       .rows = rows.rows, .latents = rows.columns, .levels = count, .used = 1, .tile = tile, .chunks = {}};
   kept.chunks.resize(static_cast<std::size_t>(parts(rows.rows, chunk_rows)));
-  const std::vector<T> no_bias(static_cast<std::size_t>(rows.columns), T{0});
   const auto workers = static_cast<std::size_t>(torch_executor().workers());
   std::vector<std::optional<kernels::Selector<T>>> selectors(workers);
   std::vector<std::int64_t> most(workers);
   for_chunks(rows.rows, [&](std::size_t c, std::int64_t first, std::int64_t last, int worker) {
     auto& selector = selectors[static_cast<std::size_t>(worker)];
     if (!selector) selector.emplace(rows.columns, tile, soft_cap);
-    begin(kept.chunks[c], parts(rows.columns, tile) * count);
+    kept.chunks[c].clear(parts(rows.columns, tile) * count);
     for (auto b = first; b < last; ++b) {
-      selector->read(rows.row(b), no_bias.data());
+      selector->read(rows.row(b));
       auto& largest = most[static_cast<std::size_t>(worker)];
       largest = std::max(largest, selector->count());
       selector->append(selector->cuts(levels), count, kept.chunks[c]);
@@ -126,7 +115,7 @@ template <typename T>
 SparseLevels<T> sparse_levels(const torch::Tensor& pre, const std::vector<std::int64_t>& levels,
                               double soft_cap) {
   check_levels(levels);
-  return select(pre.contiguous(), levels, tile_latents, static_cast<T>(soft_cap));
+  return select(pre.contiguous(), levels, kernels::tile_latents, static_cast<T>(soft_cap));
 }
 
 template <typename T>

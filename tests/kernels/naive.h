@@ -198,14 +198,6 @@ inline void sort_by_run(std::vector<Entry>& entries, std::int64_t tile) {
   });
 }
 
-template <typename T>
-void clear(ChunkEntries<T>& chunk, std::int64_t runs_per_row) {
-  chunk.rows = 0;
-  chunk.runs_per_row = runs_per_row;
-  chunk.run.reserve(chunk_rows * runs_per_row + 1);
-  chunk.run[0] = 0;
-}
-
 /// Compressed sparse rows.
 template <typename T>
 std::vector<ChunkEntries<T>> by_row(std::vector<Entry> entries, std::int64_t rows, std::int64_t latents,
@@ -216,7 +208,7 @@ std::vector<ChunkEntries<T>> by_row(std::vector<Entry> entries, std::int64_t row
   auto next = entries.begin();
   for (std::int64_t row = 0; row < rows; ++row) {
     auto& chunk = chunks[static_cast<std::size_t>(row / chunk_rows)];
-    if (row % chunk_rows == 0) clear(chunk, tiles * levels);
+    if (row % chunk_rows == 0) chunk.clear(tiles * levels);
     auto* run = chunk.run.data() + chunk.rows * chunk.runs_per_row;
     auto count = std::int64_t{run[0]};
     for (std::int64_t t = 0; t < tiles; ++t) {

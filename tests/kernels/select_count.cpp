@@ -24,7 +24,7 @@ extern "C" [[gnu::noinline]] std::int64_t select_rows(msae::kernels::Selector<fl
                                                       msae::kernels::ChunkEntries<float>& entries) {
   std::int64_t kept = 0;
   for (std::int64_t row = 0; row < rows; ++row) {
-    if (row % msae::kernels::chunk_rows == 0) msae::kernels::test::clear(entries, entries.runs_per_row);
+    if (row % msae::kernels::chunk_rows == 0) entries.clear(entries.runs_per_row);
     selector.read(pre + row * latents, bias);
     selector.append(selector.cuts(levels), std::size(levels), entries);
     kept += entries.row_begin(entries.rows) - entries.row_begin(entries.rows - 1);
@@ -41,7 +41,7 @@ int main() {
   for (auto& value : pre) value = static_cast<float>(random.number());
   msae::kernels::Selector<float> selector(latents, tile, 0);
   msae::kernels::ChunkEntries<float> entries;
-  msae::kernels::test::clear(entries, latents / tile * static_cast<std::int64_t>(std::size(levels)));
+  entries.clear(latents / tile * static_cast<std::int64_t>(std::size(levels)));
   entries.grow(msae::kernels::chunk_rows * latents);
   const auto kept = select_rows(selector, pre.data(), bias.data(), entries);
   std::printf("elements: %lld\nkept: %lld\n", static_cast<long long>(rows * latents),

@@ -116,12 +116,12 @@ void expect_ranking(std::int64_t latents, std::int64_t tile, const Levels& level
   Selector<T> selector(latents, tile, 0);
   const auto level_count = static_cast<std::int64_t>(levels.size());
   ChunkEntries<T> chunk;
-  test::clear(chunk, (latents + tile - 1) / tile * level_count);
+  chunk.clear((latents + tile - 1) / tile * level_count);
   const std::vector<T> bias(static_cast<std::size_t>(latents), 0);
   std::vector<Entry> expected;
   for (std::int64_t row = 0; row < 3; ++row) {
     const auto pre = some_values<T>(values, latents, row == 1 ? positive / 2 : positive, random);
-    selector.read(pre.data(), bias.data());
+    selector.read(pre.data(), row == 2 ? nullptr : bias.data());
     const auto count = static_cast<std::int64_t>(ranking(pre).size());
     EXPECT_EQ(selector.count(), count);
     const auto cuts = selector.cuts(levels);
@@ -182,7 +182,7 @@ TYPED_TEST(Select, KeepsNothingOfRowsWithoutPositiveValues) {
     const Levels levels = {0, 5, 33};
     EXPECT_TRUE(selector.cuts(levels).empty());
     ChunkEntries<T> chunk;
-    test::clear(chunk, 9);
+    chunk.clear(9);
     selector.append({}, 3, chunk);
     EXPECT_EQ(chunk.rows, 1);
     EXPECT_EQ(chunk.count(), 0);
@@ -201,7 +201,7 @@ TYPED_TEST(Select, RanksSumsOfPreActivationAndBias) {
     selector.read(pre.data(), bias.data());
     const Levels levels = {latents / 3, latents};
     ChunkEntries<T> chunk;
-    test::clear(chunk, 2);
+    chunk.clear(2);
     selector.append(selector.cuts(levels), 2, chunk);
     EXPECT_EQ(test::list_of(chunk, 0, latents, 2), kept_of(sums, levels, 0, latents));
   }
@@ -219,7 +219,7 @@ TYPED_TEST(Select, CapsWhatItHasSelected) {
   Selector<T> selector(latents, 16, cap);
   selector.read(pre.data(), bias.data());
   ChunkEntries<T> chunk;
-  test::clear(chunk, 7 * 3);
+  chunk.clear(7 * 3);
   selector.append(selector.cuts(levels), 3, chunk);
   const auto expected = kept_of(pre, levels, 0, 16), found = test::list_of(chunk, 0, 16, 3);
   ASSERT_EQ(found.size(), expected.size());
@@ -239,7 +239,7 @@ TYPED_TEST(Select, TellsTheSmallestValueOfEachLevelBeforeTheCap) {
   std::vector<T> smallest(4, infinity), expected(4, infinity);
   Selector<T> selector(100, 16, 0.5);
   ChunkEntries<T> chunk;
-  test::clear(chunk, 7 * 4);
+  chunk.clear(7 * 4);
   const std::vector<T> bias(100, 0);
   for (std::int64_t row = 0; row < 5; ++row) {
     const auto pre = some_values<T>(Values::plain, 100, 0.6, random);
@@ -262,9 +262,9 @@ TYPED_TEST(Select, TakesARowOfEntriesAsItWasRead) {
     const auto tile = std::min<std::int64_t>(latents, 1536);
     Selector<T> whole(latents, latents, 0), cut(latents, tile, 0);
     ChunkEntries<T> uncut, chunk;
-    test::clear(uncut, 1);
+    uncut.clear(1);
     const Levels levels = {0, 2, latents / 2 + 3};
-    test::clear(chunk, (latents + tile - 1) / tile * 3);
+    chunk.clear((latents + tile - 1) / tile * 3);
     const std::vector<T> bias(static_cast<std::size_t>(latents), 0);
     std::vector<Entry> expected;
     for (std::int64_t row = 0; row < 4; ++row) {
@@ -302,7 +302,7 @@ TYPED_TEST(Select, ForgetsTheLatentsThatAreNotWanted) {
       const Levels levels = {5};
       EXPECT_EQ(selector.count(), static_cast<std::int64_t>(ranking(pre).size()));
       ChunkEntries<T> chunk;
-      test::clear(chunk, 1);
+      chunk.clear(1);
       selector.append(selector.cuts(levels), 1, chunk);
       EXPECT_EQ(test::list_of(chunk, 0, latents, 1), kept_of(pre, levels, 0, latents));
     }

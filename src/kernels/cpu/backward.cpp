@@ -9,7 +9,7 @@
 #include <algorithm>
 
 #include "kernels/cpu/backward.h"
-#include "kernels/cpu/vectors.h"
+#include "kernels/cpu/runs.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace msae::kernels::HWY_NAMESPACE {
@@ -85,7 +85,13 @@ HWY_INLINE void backward_run(const std::uint32_t* HWY_RESTRICT place, const T* H
     const auto offset = strip * Vectors::width;
     const auto weights = Vectors::load(decoder + offset);
     auto sum = Vectors::load(decoder_gradient + offset);
+    // Of the next latent: few entries of each are in a chunk.
+    Vectors::prefetch(decoder + slice_width<T> + offset);
+    Vectors::prefetch(decoder_gradient + slice_width<T> + offset);
     for (auto i = begin; i < end; i += Sums<T>::size) {
+      hwy::Prefetch(place + i + entries_ahead);
+      hwy::Prefetch(value + i + entries_ahead);
+      hwy::Prefetch(ds + i + entries_ahead);
       Sums<T> sums;
       for (int k = 0; k < Sums<T>::size; ++k) {
         const auto g = Vectors::load(row_of(i + k) + offset);
@@ -128,8 +134,11 @@ void encoder_slice(const EncoderBackward<T>& work, std::int64_t slice, std::int6
       for (auto j = first; j < last; ++j) {
         auto* HWY_RESTRICT to = sums + (j - first) * slice_width<T> + offset;
         auto even = Vectors::load(to), odd = Vectors::zero();
+        Vectors::prefetch(to + slice_width<T>);
         const auto end = columns.begin[j + 1];
         for (auto i = columns.begin[j]; i < end; i += 4) {
+          hwy::Prefetch(place + i + entries_ahead);
+          hwy::Prefetch(dp + i + entries_ahead);
           even.add_product(dp[i], input + (place[i] >> 8) * slice_width<T>);
           odd.add_product(dp[i + 1], input + (place[i + 1] >> 8) * slice_width<T>);
           even.add_product(dp[i + 2], input + (place[i + 2] >> 8) * slice_width<T>);

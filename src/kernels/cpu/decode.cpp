@@ -9,33 +9,11 @@
 #include <algorithm>
 
 #include "kernels/cpu/decode.h"
-#include "kernels/cpu/vectors.h"
+#include "kernels/cpu/runs.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace msae::kernels::HWY_NAMESPACE {
 namespace {
-
-// sum [slice] = or += sum of value * dictionary row, over one run.
-template <bool adds, typename T>
-HWY_INLINE void add_run(const T* HWY_RESTRICT dictionary, const std::uint32_t* HWY_RESTRICT latent,
-                        const T* HWY_RESTRICT value, std::int64_t begin, std::int64_t end,
-                        T* HWY_RESTRICT sum) {
-  using Vectors = Strip<T>;
-  for (int strip = 0; strip < Vectors::strips; ++strip) {
-    const auto* rows = dictionary + strip * Vectors::width;
-    // Two sums, as one would have to wait for itself.
-    auto even = Vectors::zero(), odd = Vectors::zero();
-    auto i = begin;
-    for (; i + 1 < end; i += 2) {
-      even.add_product(value[i], rows + latent[i] * slice_width<T>);
-      odd.add_product(value[i + 1], rows + latent[i + 1] * slice_width<T>);
-    }
-    if (i < end) even.add_product(value[i], rows + latent[i] * slice_width<T>);
-    even.add(odd);
-    if (adds) even.add(Vectors::load(sum + strip * Vectors::width));
-    even.store(sum + strip * Vectors::width);
-  }
-}
 
 // From the levels' sums of products to their gradients.
 template <typename T>
@@ -76,9 +54,12 @@ void decode_slice(const Decode<T>& work, std::int64_t slice, std::int64_t first_
         auto* gradient = work.gradient->slice(slice) + row * work.slots * slice_width<T>;
         const auto* run = chunk.run.data() + i * chunk.runs_per_row + tile * work.levels;
         for (std::int64_t l = 0; l < sparse; ++l) {
-          const auto add = tile == 0 ? add_run<false, T> : add_run<true, T>;
-          add(dictionary, chunk.latent.data(), chunk.value.data(), run[l], run[l + 1],
-              gradient + l * slice_width<T>);
+          auto* sum = gradient + l * slice_width<T>;
+          if (tile == 0) {
+            add_entries<false>(dictionary, chunk.latent.data(), chunk.value.data(), run[l], run[l + 1], sum);
+          } else {
+            add_entries<true>(dictionary, chunk.latent.data(), chunk.value.data(), run[l], run[l + 1], sum);
+          }
         }
         if (tile + 1 == tiles) {
           if (work.widest) {
@@ -105,8 +86,8 @@ void decode_auxiliary_slice(const DecodeAuxiliary<T>& work, std::int64_t slice, 
     for (std::int64_t i = 0; i < chunk.rows; ++i) {
       const auto row = c * chunk_rows + i;
       auto* g = work.gradient->slice(slice) + ((row + 1) * work.slots - 1) * slice_width<T>;
-      add_run<true>(work.decoder->slice(slice), chunk.latent.data(), chunk.value.data(), chunk.run[i * tiles],
-                    chunk.run[(i + 1) * tiles], g);
+      add_entries<true>(work.decoder->slice(slice), chunk.latent.data(), chunk.value.data(),
+                        chunk.run[i * tiles], chunk.run[(i + 1) * tiles], g);
       for (int strip = 0; strip < Vectors::strips; ++strip) {
         const auto e = Vectors::load(g + strip * Vectors::width);
         work.error[row] += static_cast<double>(e.sum_of_squares());

@@ -1,6 +1,7 @@
 // How kernels use several threads without knowing whose they are.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 
@@ -28,5 +29,16 @@ class Serial final : public Executor {
     for (std::int64_t task = 0; task < tasks; ++task) work(task, 0);
   }
 };
+
+/// Calls `work(first, last, worker)` for all of 0..count in parts of `most` at most, as many to each worker.
+inline void run_shares(const Executor& executor, std::int64_t count, std::int64_t most,
+                       const std::function<void(std::int64_t first, std::int64_t last, int worker)>& work) {
+  const auto workers = std::int64_t{executor.workers()};
+  const auto needed = (count + most - 1) / most;
+  const auto parts = std::min(count, (needed + workers - 1) / workers * workers);
+  executor.run(parts, [&](std::int64_t part, int worker) {
+    work(part * count / parts, (part + 1) * count / parts, worker);
+  });
+}
 
 }  // namespace msae::kernels

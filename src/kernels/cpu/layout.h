@@ -13,7 +13,11 @@ inline constexpr std::int64_t slice_bytes = 512;
 template <typename T>
 inline constexpr std::int64_t slice_width = slice_bytes / std::int64_t{sizeof(T)};
 
-/// Rows of a chunk, the last of which may have fewer: a slice of their inputs fits into the first cache.
+/// Latents of a tile: a slice of their decoder rows stays in a core's second cache while rows gather from it.
+inline constexpr std::int64_t tile_latents = 1024;
+
+/// Rows of a chunk, the last of which may have fewer: a slice of their inputs and of their levels' gradients
+/// stays in the second cache, and each latent has some entries among them.
 inline constexpr std::int64_t chunk_rows = 128;
 
 /// Entries of a latent come in such groups.
@@ -77,6 +81,13 @@ struct ChunkEntries {
   Buffer<T> value;               ///< [count], not negative
 
   std::int64_t count() const { return rows == 0 ? 0 : run[rows * runs_per_row]; }
+  /// Begins anew, without rows.
+  void clear(std::int64_t new_runs_per_row) {
+    rows = 0;
+    runs_per_row = new_runs_per_row;
+    run.reserve(chunk_rows * runs_per_row + 1);
+    run[0] = 0;
+  }
   /// Room for so many entries; those that are there stay.
   void grow(std::int64_t entries) {
     latent.grow(entries, count());

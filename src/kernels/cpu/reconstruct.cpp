@@ -29,7 +29,7 @@ void add_levels(const Reconstruct<T>& work, std::int64_t slice, std::int64_t fir
       for (std::int64_t i = 0; i < chunk.rows; ++i) {
         const auto* run = chunk.run.data() + i * chunk.runs_per_row + tile * work.levels;
         for (std::int64_t l = 0; l < work.used; ++l, sum += slice_width<T>) {
-          add_entries(dictionary, chunk.latent.data(), chunk.value.data(), run[l], run[l + 1], sum);
+          add_entries<true>(dictionary, chunk.latent.data(), chunk.value.data(), run[l], run[l + 1], sum);
         }
       }
     }

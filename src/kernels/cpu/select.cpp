@@ -17,13 +17,44 @@ namespace {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-template <typename Key, typename T>
-using Tag = hn::ScalableTag<Key>;
+#if HWY_TARGET == HWY_SSE4 || HWY_TARGET == HWY_AVX2
+// Which lanes each mask of eight has, in order. Compilers copy Highway's own table to the stack at every use.
+struct MaskedLanes {
+  std::uint8_t of[256][8] = {};
+
+  constexpr MaskedLanes() {
+    for (int mask = 0; mask < 256; ++mask) {
+      for (int lane = 0, count = 0; lane < 8; ++lane) {
+        if (mask >> lane & 1) of[mask][count++] = static_cast<std::uint8_t>(lane);
+      }
+    }
+  }
+};
+constexpr MaskedLanes masked_lanes;
+
+template <class D, class V, class M>
+HWY_INLINE V compress(D d, V values, M mask) {
+  if constexpr (sizeof(hn::TFromD<D>) == 4) {
+    std::uint8_t bits[8] = {};
+    hn::StoreMaskBits(d, mask, bits);
+    const hn::Rebind<std::uint8_t, D> bytes;
+    const auto lanes = hn::PromoteTo(d, hn::LoadU(bytes, masked_lanes.of[bits[0]]));
+    return hn::TableLookupLanes(values, hn::IndicesFromVec(d, lanes));
+  } else {
+    return hn::Compress(values, mask);
+  }
+}
+#else
+template <class D, class V, class M>
+HWY_INLINE V compress(D, V values, M mask) {
+  return hn::Compress(values, mask);
+}
+#endif
 
 // Appends the lanes of `mask`; writes whole vectors, so there must be room for one more.
 template <class D, class V, class M>
 HWY_INLINE void append(D d, V values, M mask, hn::TFromD<D>* to) {
-  hn::StoreU(hn::Compress(values, mask), d, to);
+  hn::StoreU(compress(d, values, mask), d, to);
 }
 
 template <typename T, typename Key>
@@ -32,16 +63,19 @@ std::int64_t take_positive(const T* pre, const T* bias, std::int64_t latents, Ke
   const hn::RebindToUnsigned<decltype(d)> du;
   const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
   const auto zero = hn::Zero(d);
+  auto index = hn::Iota(du, 0);
   std::int64_t count = 0, j = 0;
   for (; j + lanes <= latents; j += lanes) {
-    const auto p = hn::Add(hn::LoadU(d, pre + j), hn::LoadU(d, bias + j));
+    auto p = hn::LoadU(d, pre + j);
+    if (bias) p = hn::Add(p, hn::LoadU(d, bias + j));
     const auto positive = hn::RebindMask(du, hn::Not(hn::Le(p, zero)));
     append(du, hn::BitCast(du, p), positive, key + count);
-    append(du, hn::Iota(du, static_cast<Key>(j)), positive, latent + count);
+    append(du, index, positive, latent + count);
+    index = hn::Add(index, hn::Set(du, static_cast<Key>(lanes)));
     count += static_cast<std::int64_t>(hn::CountTrue(du, positive));
   }
   for (; j < latents; ++j) {
-    const T p = pre[j] + bias[j];
+    const T p = bias ? pre[j] + bias[j] : pre[j];
     std::memcpy(key + count, &p, sizeof p);
     latent[count] = static_cast<Key>(j);
     if (!(p <= 0)) ++count;

@@ -30,8 +30,9 @@ class Selector {
   /// \param soft_cap latents become soft_cap * tanh(p / soft_cap); 0: they do not
   Selector(std::int64_t latents, std::int64_t tile, T soft_cap);
 
-  /// Takes the positive ones of pre [latents] + bias [latents]. NaN counts as positive, so that it is seen.
-  void read(const T* pre, const T* bias);
+  /// Takes the positive ones of pre [latents] + bias [latents], if there is one. NaN counts as positive, so
+  /// that it is seen.
+  void read(const T* pre, const T* bias = nullptr);
   /// Takes those of a row of entries that are not capped, in one run.
   void read(const ChunkEntries<T>& entries, std::int64_t row);
   /// Forgets those whose latent is not wanted [latents].

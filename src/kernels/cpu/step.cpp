@@ -18,9 +18,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Latents whose slices of decoder, or of decoder and gradient, share the second cache with what is gathered.
-constexpr std::int64_t tile_latents = 1536;
-
 // Latents whose dense rows are worked on at a time.
 constexpr std::int64_t strip_latents = 512;
 
@@ -36,14 +33,6 @@ std::int64_t tiles(std::int64_t latents) {
 std::int64_t block_rows(std::int64_t rows) {
   const auto eighth = (rows / 8 + chunk_rows - 1) / chunk_rows * chunk_rows;
   return std::clamp(eighth, chunk_rows, 8 * chunk_rows);
-}
-
-template <typename T>
-void begin_chunk(ChunkEntries<T>& chunk, std::int64_t runs_per_row) {
-  chunk.rows = 0;
-  chunk.runs_per_row = runs_per_row;
-  chunk.run.reserve(chunk_rows * runs_per_row + 1);
-  chunk.run[0] = 0;
 }
 
 template <typename Parts>
@@ -153,13 +142,9 @@ void NestedStep<T>::for_chunks(const std::function<void(std::int64_t, Worker&)>&
   });
 }
 
-// Every worker has the same share of latents, in pieces of a tile at most.
 template <typename T>
 void NestedStep<T>::for_latents(const std::function<void(std::int64_t, std::int64_t, Worker&)>& work) {
-  const auto workers = std::int64_t{executor_.workers()};
-  const auto pieces = std::min(latents_, (tiles(latents_) + workers - 1) / workers * workers);
-  executor_.run(pieces, [&](std::int64_t piece, int worker) {
-    const auto first = piece * latents_ / pieces, last = (piece + 1) * latents_ / pieces;
+  run_shares(executor_, latents_, tile_latents, [&](std::int64_t first, std::int64_t last, int worker) {
     work(first, last, workers_[static_cast<std::size_t>(worker)]);
   });
 }
@@ -250,9 +235,12 @@ void NestedStep<T>::select_block(std::int64_t first, std::int64_t last, const Pa
   for (auto b = first; b < last; ++b) {
     const auto chunk = static_cast<std::size_t>(b / chunk_rows);
     if (b % chunk_rows == 0) {
-      begin_chunk(options_.over_batch ? spare_[chunk] : entries_[chunk],
-                  options_.over_batch ? 1 : tiles(latents_) * levels);
-      if (auxiliary_) begin_chunk(auxiliary_entries_[chunk], tiles(latents_));
+      if (options_.over_batch) {
+        spare_[chunk].clear(1);
+      } else {
+        entries_[chunk].clear(tiles(latents_) * levels);
+      }
+      if (auxiliary_) auxiliary_entries_[chunk].clear(tiles(latents_));
     }
     auto& selector = options_.over_batch ? worker.whole_rows : worker.selector;
     const auto* pre = worker.pre.data() + (b - first) * latents_;
@@ -297,7 +285,7 @@ void NestedStep<T>::cut_batch() {
   const auto levels = static_cast<std::int64_t>(options_.levels.size());
   for_chunks([&](std::int64_t c, Worker& worker) {
     auto &from = spare_[static_cast<std::size_t>(c)], &to = entries_[static_cast<std::size_t>(c)];
-    begin_chunk(to, tiles(latents_) * levels);
+    to.clear(tiles(latents_) * levels);
     for (std::int64_t i = 0; i < from.rows; ++i) {
       worker.cuts.clear();
       for (const auto& cut : cuts) worker.cuts.push_back(cut.of(c * chunk_rows + i));

@@ -6,6 +6,7 @@
 #define MSAE_KERNELS_VECTORS_H
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "kernels/cpu/layout.h"
@@ -39,6 +40,10 @@ struct Strip {
     Strip s;
     for (int i = 0; i < count; ++i) s.v[i] = hn::LoadU(Tag(), from + i * lanes);
     return s;
+  }
+  /// Asks for what is soon to be loaded.
+  static HWY_INLINE void prefetch(const T* from) {
+    for (int i = 0; i < width; i += 64 / static_cast<int>(sizeof(T))) hwy::Prefetch(from + i);
   }
   HWY_INLINE void store(T* HWY_RESTRICT to) const {
     for (int i = 0; i < count; ++i) hn::StoreU(v[i], Tag(), to + i * lanes);
