@@ -33,8 +33,9 @@ std::vector<EngineTimes> time_steps(const BenchProblem& problem, const BenchInpu
                                     const std::vector<std::string>& engines, std::int64_t repeats,
                                     const std::function<void(const std::string&)>& before_step);
 
-/// What this machine does with as many threads: the best of several products as the encoder's, and of several
-/// copies and updates in place of arrays that are much larger than the caches.
+/// What this machine does with as many threads: the best of several products as the encoder's in float32, by
+/// any of the libraries, and of several copies and updates in place of arrays that are much larger than the
+/// caches.
 MachineRates measure_rates(const BenchProblem& problem);
 
 }  // namespace msae::cli

@@ -18,23 +18,26 @@ torch::Tensor matrix(const T* values, std::int64_t rows, std::int64_t columns) {
 }
 
 template <typename T>
-torch::Tensor right_factor(bool transposed, const T* b, std::int64_t n, std::int64_t k) {
+torch::Tensor right_factor(bool transposed, std::int64_t n, std::int64_t k, const T* b) {
   return transposed ? matrix(b, n, k).t() : matrix(b, k, n);
 }
 
 template <typename T>
-void by_torch(bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b, T* c) {
-  const torch::NoGradGuard no_grad;
-  auto result = matrix(c, m, n);
-  at::mm_out(result, matrix(a, m, k), right_factor(transposed, b, n, k));
+kernels::TimesMatrix<T> by_torch(bool transposed, std::int64_t n, std::int64_t k, const T* b) {
+  return [right = right_factor(transposed, n, k, b)](std::int64_t m, const T* a, T* c) {
+    const torch::NoGradGuard no_grad;
+    auto result = matrix(c, m, right.size(1));
+    at::mm_out(result, matrix(a, m, right.size(0)), right);
+  };
 }
 
 template <typename T>
-void by_torch_in_bfloat16(bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-                          const T* b, T* c) {
+kernels::TimesMatrix<T> by_torch_in_bfloat16(bool transposed, std::int64_t n, std::int64_t k, const T* b) {
   const torch::NoGradGuard no_grad;
-  matrix(c, m, n).copy_(
-      at::mm(matrix(a, m, k).to(torch::kBFloat16), right_factor(transposed, b, n, k).to(torch::kBFloat16)));
+  return [right = right_factor(transposed, n, k, b).to(torch::kBFloat16)](std::int64_t m, const T* a, T* c) {
+    const torch::NoGradGuard no_grad_either;
+    matrix(c, m, right.size(1)).copy_(at::mm(matrix(a, m, right.size(0)).to(torch::kBFloat16), right));
+  };
 }
 
 // LibTorch's operator for linear layers; there is none that takes a place for its result.
@@ -43,15 +46,21 @@ const c10::OperatorHandle* onednn_linear() {
   return found ? &*found : nullptr;
 }
 
-void by_onednn(bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
-               const float* b, float* c) {
+kernels::TimesMatrix<float> by_onednn(bool transposed, std::int64_t n, std::int64_t k, const float* b) {
   const torch::NoGradGuard no_grad;
-  const auto weight = transposed ? matrix(b, n, k) : matrix(b, k, n).t().contiguous();
-  torch::jit::Stack stack{
-      matrix(a, m, k), weight, c10::IValue(), "none", c10::List<std::optional<at::Scalar>>(),
-      c10::IValue("")};
-  onednn_linear()->callBoxed(stack);
-  matrix(c, m, n).copy_(stack.at(0).toTensor());
+  return [weight = right_factor(transposed, n, k, b).t().contiguous()](std::int64_t m, const float* a,
+                                                                       float* c) {
+    const torch::NoGradGuard no_grad_either;
+    torch::jit::Stack stack{matrix(a, m, weight.size(1)),           weight,         c10::IValue(), "none",
+                            c10::List<std::optional<at::Scalar>>(), c10::IValue("")};
+    onednn_linear()->callBoxed(stack);
+    matrix(c, m, weight.size(0)).copy_(stack.at(0).toTensor());
+  };
+}
+
+template <typename T>
+kernels::TimesMatrix<T> by_openblas(bool transposed, std::int64_t n, std::int64_t k, const T* b) {
+  return [=](std::int64_t m, const T* a, T* c) { openblas::multiply(transposed, m, n, k, a, b, c); };
 }
 
 bool is_amd_with_avx512() {
@@ -92,10 +101,7 @@ kernels::Product<T> product(ProductLibrary library, bool bfloat16) {
     throw std::invalid_argument("products: " + name_of(library) + " is not to be had here");
   }
   if (bfloat16) return {by_torch_in_bfloat16<T>};
-  if (library == ProductLibrary::openblas) {
-    return {[](bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b,
-               T* c) { openblas::multiply(transposed, m, n, k, a, b, c); }};
-  }
+  if (library == ProductLibrary::openblas) return {by_openblas<T>};
   if constexpr (std::is_same_v<T, float>) {
     if (library == ProductLibrary::onednn) return {by_onednn};
   }

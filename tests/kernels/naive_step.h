@@ -26,7 +26,9 @@ void multiply(bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, c
 
 template <typename T>
 Product<T> plain_product() {
-  return {.multiply = multiply<T>};
+  return {.by = [](bool transposed, std::int64_t n, std::int64_t k, const T* b) {
+    return [=](std::int64_t m, const T* a, T* c) { multiply(transposed, m, n, k, a, b, c); };
+  }};
 }
 
 /// All that a step reads.

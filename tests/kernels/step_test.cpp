@@ -456,18 +456,19 @@ TYPED_TEST(Step, WorksOnSeveralThreads) {
   std::mutex mutex;
   std::condition_variable arrived;
   std::set<std::thread::id> seen;
-  const auto product = [&](bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, const T* a,
-                           const T* b, T* c) {
-    std::unique_lock lock(mutex);
-    seen.insert(std::this_thread::get_id());
-    arrived.notify_all();
-    arrived.wait_for(lock, std::chrono::seconds(60), [&] { return seen.size() > 1; });
-    lock.unlock();
-    test::multiply(transposed, m, n, k, a, b, c);
+  const auto product = [&](bool transposed, std::int64_t n, std::int64_t k, const T* b) {
+    return [&, transposed, n, k, b](std::int64_t m, const T* a, T* c) {
+      std::unique_lock lock(mutex);
+      seen.insert(std::this_thread::get_id());
+      arrived.notify_all();
+      arrived.wait_for(lock, std::chrono::seconds(60), [&] { return seen.size() > 1; });
+      lock.unlock();
+      test::multiply(transposed, m, n, k, a, b, c);
+    };
   };
   const auto problem = problem_of<T>({300, 5, 16}, kind_of("plain"), {4, 16}, Positive::half);
   const test::Threads threads(3);
-  NestedStep<T> step(16, 5, problem.options, Product<T>{.multiply = product}, threads);
+  NestedStep<T> step(16, 5, problem.options, Product<T>{.by = product}, threads);
   expect_like(run(step, problem), test::naive_step(problem));
   EXPECT_GT(seen.size(), 1U);
   EXPECT_EQ(seen.count(std::this_thread::get_id()), 0U);

@@ -14,9 +14,8 @@ double error_of(ProductLibrary library, bool bfloat16, bool transposed, std::int
   const auto a = test::random({m, k}, 1, type), b = test::random({k, n}, 2, type);
   const auto stored = transposed ? b.t().contiguous() : b;
   auto c = torch::full({m, n}, NAN, type);
-  product<T>(library, bfloat16)
-      .multiply(transposed, m, n, k, a.template const_data_ptr<T>(), stored.template const_data_ptr<T>(),
-                c.template data_ptr<T>());
+  const auto by_b = product<T>(library, bfloat16).by(transposed, n, k, stored.template const_data_ptr<T>());
+  by_b(m, a.template const_data_ptr<T>(), c.template data_ptr<T>());
   return test::relative_error(c.to(torch::kFloat64), a.to(torch::kFloat64).mm(b.to(torch::kFloat64)));
 }
 

@@ -16,7 +16,8 @@ struct LevelledEntries {
   std::int64_t from = 0, to = max_levels;  ///< levels, as the runs have them, that count; others are left out
 };
 
-/// Sorts a chunk's entries by latent, and within a latent by row: a stable counting sort.
+/// Sorts a chunk's entries by latent, within a latent by part of `entries`, and within that by row: a stable
+/// counting sort.
 template <typename T>
 void to_columns(std::span<const LevelledEntries<T>> entries, std::int64_t latents, ChunkColumns<T>& columns);
 

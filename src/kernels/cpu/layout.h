@@ -97,9 +97,9 @@ struct ChunkEntries {
   std::int64_t bytes() const { return run.bytes() + latent.bytes() + value.bytes(); }
 };
 
-/// The same entries by latent, and by row within it: compressed sparse columns of one chunk. Those of a
-/// latent are filled up to a multiple of column_group by entries of value 0 in the first row, so that loops
-/// over them have no rest.
+/// The same entries by latent, and by part and row within it: compressed sparse columns of one chunk. Those
+/// of a latent are filled up to a multiple of column_group by entries of value 0 in the first row, so that
+/// loops over them have no rest.
 template <typename T>
 struct ChunkColumns {
   Buffer<std::uint32_t> begin;  ///< [latents + 1] and one to work with, where each latent's entries begin

@@ -19,7 +19,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Latents whose dense rows are worked on at a time.
-constexpr std::int64_t strip_latents = 512;
+constexpr std::int64_t strip_latents = 256;
 
 double milliseconds_since(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
@@ -29,10 +29,11 @@ std::int64_t tiles(std::int64_t latents) {
   return (latents + tile_latents - 1) / tile_latents;
 }
 
-// Rows of one dense product: many enough to be fast, few enough for several threads.
+// Rows of one dense product: many enough to be fast, few enough for many threads.
 std::int64_t block_rows(std::int64_t rows) {
-  const auto eighth = (rows / 8 + chunk_rows - 1) / chunk_rows * chunk_rows;
-  return std::clamp(eighth, chunk_rows, 8 * chunk_rows);
+  constexpr std::int64_t blocks = 16, most_chunks = 8;
+  const auto share = (rows / blocks + chunk_rows - 1) / chunk_rows * chunk_rows;
+  return std::clamp(share, chunk_rows, most_chunks * chunk_rows);
 }
 
 template <typename Parts>
@@ -211,12 +212,13 @@ void NestedStep<T>::select(const Parameters<const T>& parameters, const std::uin
     worker.smallest.assign(options_.levels.size(), std::numeric_limits<T>::infinity());
     worker.histogram.assign(options_.over_batch ? Selector<T>::bins : 0, 0);
   }
+  const auto by_encoder = product_.by(true, latents_, dim_, parameters.encoder.data);
   for_blocks([&](std::int64_t first, std::int64_t last, Worker& worker) {
-    select_block(first, last, parameters, dead, worker);
+    select_block(first, last, by_encoder, parameters.latent_bias, dead, worker);
   });
   // Both share their threads: a stage's time is what it would have taken alone.
   const auto blocks = (rows() + block_rows(rows()) - 1) / block_rows(rows());
-  const auto threads = static_cast<double>(std::min<std::int64_t>(blocks, executor_.workers()));
+  const auto threads = static_cast<double>(std::clamp<std::int64_t>(blocks, 1, executor_.workers()));
   for (const auto& worker : workers_) {
     milliseconds_[static_cast<std::size_t>(Stage::product)] += worker.product_milliseconds / threads;
     milliseconds_[static_cast<std::size_t>(Stage::select)] += worker.select_milliseconds / threads;
@@ -224,11 +226,10 @@ void NestedStep<T>::select(const Parameters<const T>& parameters, const std::uin
 }
 
 template <typename T>
-void NestedStep<T>::select_block(std::int64_t first, std::int64_t last, const Parameters<const T>& parameters,
-                                 const std::uint8_t* dead, Worker& worker) {
+void NestedStep<T>::select_block(std::int64_t first, std::int64_t last, const TimesMatrix<T>& by_encoder,
+                                 const T* latent_bias, const std::uint8_t* dead, Worker& worker) {
   const auto start = Clock::now();
-  product_.multiply(true, last - first, latents_, dim_, input_.data() + first * dim_, parameters.encoder.data,
-                    worker.pre.data());
+  by_encoder(last - first, input_.data() + first * dim_, worker.pre.data());
   worker.product_milliseconds += milliseconds_since(start);
   const auto selecting = Clock::now();
   const auto levels = static_cast<std::int64_t>(options_.levels.size());
@@ -244,7 +245,7 @@ void NestedStep<T>::select_block(std::int64_t first, std::int64_t last, const Pa
     }
     auto& selector = options_.over_batch ? worker.whole_rows : worker.selector;
     const auto* pre = worker.pre.data() + (b - first) * latents_;
-    selector.read(pre, parameters.latent_bias);
+    selector.read(pre, latent_bias);
     worker.most = std::max(worker.most, selector.count());
     if (options_.over_batch) {
       selector.add_to(worker.histogram);
@@ -254,7 +255,7 @@ void NestedStep<T>::select_block(std::int64_t first, std::int64_t last, const Pa
     }
     if (auxiliary_) {
       const std::int64_t keep[] = {options_.auxk_latents};
-      worker.selector.read(pre, parameters.latent_bias);
+      worker.selector.read(pre, latent_bias);
       worker.selector.leave_out(dead);
       worker.selector.append(worker.selector.cuts(keep), 1, auxiliary_entries_[chunk]);
     }
@@ -388,13 +389,13 @@ void NestedStep<T>::choose_dense() {
 template <typename T>
 void NestedStep<T>::sum_wide_level(const Parameters<const T>& parameters) {
   const auto levels = static_cast<std::int64_t>(options_.levels.size());
+  const auto by_decoder = product_.by(false, dim_, latents_, parameters.decoder.data);
   for_blocks([&](std::int64_t first, std::int64_t last, Worker& worker) {
     const auto chunk = static_cast<std::size_t>(first / chunk_rows);
     const auto count = static_cast<std::size_t>((last - first + chunk_rows - 1) / chunk_rows);
     const std::span<const ChunkEntries<T>> chunks(entries_);
     to_dense_rows(chunks.subspan(chunk, count), levels, used_ - 1, latents_, worker.pre.data());
-    product_.multiply(false, last - first, dim_, latents_, worker.pre.data(), parameters.decoder.data,
-                      wide_.data() + first * dim_);
+    by_decoder(last - first, worker.pre.data(), wide_.data() + first * dim_);
   });
 }
 
@@ -479,21 +480,21 @@ void NestedStep<T>::sort_columns() {
 // ds and dW of the widest level, for all latents.
 template <typename T>
 void NestedStep<T>::wide_gradients(const Parameters<const T>& parameters, const Parameters<T>& gradients) {
+  const auto by_transpose = product_.by(true, latents_, dim_, parameters.decoder.data);
   for_blocks([&](std::int64_t first, std::int64_t last, Worker& worker) {
     unpack(gradient_, slots(), used_ - 1, first, last, wide_.data() + first * dim_);
-    product_.multiply(true, last - first, latents_, dim_, wide_.data() + first * dim_,
-                      parameters.decoder.data, worker.pre.data());
+    by_transpose(last - first, wide_.data() + first * dim_, worker.pre.data());
     for (auto row = first; row < last; row += chunk_rows) {
       take_gradients(worker.pre.data() + (row - first) * latents_, latents_,
                      wide_columns_[static_cast<std::size_t>(row / chunk_rows)]);
     }
   });
+  const auto by_gradient = product_.by(false, dim_, rows(), wide_.data());
   for_strips([&](std::int64_t first, std::int64_t last, Worker& worker) {
     std::fill_n(worker.pre.data(), (last - first) * rows(), T{0});
     add_to_dense_columns(std::span<const ChunkColumns<T>>(wide_columns_), false, first, last, rows(),
                          worker.pre.data());
-    product_.multiply(false, last - first, dim_, rows(), worker.pre.data(), wide_.data(),
-                      gradients.decoder.row(first));
+    by_gradient(last - first, worker.pre.data(), gradients.decoder.row(first));
   });
 }
 
@@ -523,6 +524,7 @@ void NestedStep<T>::decoder_gradients(const Parameters<const T>& parameters, con
 
 template <typename T>
 void NestedStep<T>::dense_encoder_gradients(const Parameters<T>& gradients) {
+  const auto by_input = product_.by(false, dim_, rows(), input_.data());
   for_strips([&](std::int64_t first, std::int64_t last, Worker& worker) {
     std::fill_n(worker.pre.data(), (last - first) * rows(), T{0});
     for (const auto* columns : {&columns_, &wide_columns_}) {
@@ -530,8 +532,7 @@ void NestedStep<T>::dense_encoder_gradients(const Parameters<T>& gradients) {
       add_to_dense_columns(std::span<const ChunkColumns<T>>(*columns), true, first, last, rows(),
                            worker.pre.data());
     }
-    product_.multiply(false, last - first, dim_, rows(), worker.pre.data(), input_.data(),
-                      gradients.encoder.row(first));
+    by_input(last - first, worker.pre.data(), gradients.encoder.row(first));
   });
 }
 

@@ -14,13 +14,16 @@
 
 namespace msae::kernels {
 
-/// What a library of dense products does, on the caller's thread. All rows are contiguous.
+/// Dense products with one matrix, C [m, n] = A [m, k] B, on the caller's thread. All rows are contiguous.
+template <typename T>
+using TimesMatrix = std::function<void(std::int64_t m, const T* a, T* c)>;
+
+/// What a library of dense products does.
 template <typename T>
 struct Product {
-  /// C [m, n] = A [m, k] B, with B [k, n], or its transpose [n, k] where told so.
-  std::function<void(bool transposed, std::int64_t m, std::int64_t n, std::int64_t k, const T* a, const T* b,
-                     T* c)>
-      multiply;
+  /// Products with B [k, n], or with the transpose of [n, k] where told so, which has to stay while they are
+  /// made.
+  std::function<TimesMatrix<T>(bool transposed, std::int64_t n, std::int64_t k, const T* b)> by;
 };
 
 /// From which share of latents on a stage computes them all, by dense products: that of the widest level's
@@ -51,7 +54,7 @@ struct StepOptions {
 /// The parameters, or their gradients.
 template <typename T>
 struct Parameters {
-  Matrix<T> encoder, decoder;  ///< [latents, dim]
+  Matrix<T> encoder, decoder;  ///< [latents, dim], contiguous
   T* latent_bias = {};         ///< [latents]
   T* pre_bias = {};            ///< [dim]
 };
@@ -105,8 +108,8 @@ class NestedStep {
 
   void prepare(const Matrix<const T>& batch, const Parameters<const T>& parameters);
   void select(const Parameters<const T>& parameters, const std::uint8_t* dead);
-  void select_block(std::int64_t first, std::int64_t last, const Parameters<const T>& parameters,
-                    const std::uint8_t* dead, Worker& worker);
+  void select_block(std::int64_t first, std::int64_t last, const TimesMatrix<T>& by_encoder,
+                    const T* latent_bias, const std::uint8_t* dead, Worker& worker);
   void cut_batch();
   BatchCut cut_in_bin(std::int64_t bin, std::int64_t keep);
   void join_levels();
