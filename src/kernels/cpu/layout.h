@@ -8,13 +8,13 @@
 namespace msae::kernels {
 
 /// Columns of a matrix that are worked on at a time: a slice of all its rows, contiguous, stays in a core's
-/// second cache, and a row of it is four cache lines.
+/// second cache, and a row of it is eight cache lines.
 inline constexpr std::int64_t slice_bytes = 512;
 template <typename T>
 inline constexpr std::int64_t slice_width = slice_bytes / std::int64_t{sizeof(T)};
 
 /// Latents of a tile: a slice of their decoder rows stays in a core's second cache while rows gather from it.
-inline constexpr std::int64_t tile_latents = 1024;
+inline constexpr std::int64_t tile_latents = 1536;
 
 /// Rows of a chunk, the last of which may have fewer: a slice of their inputs and of their levels' gradients
 /// stays in the second cache, and each latent has some entries among them.
