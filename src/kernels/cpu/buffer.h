@@ -27,9 +27,9 @@ class Buffer {
     if (size > capacity_) replace(size, 0);
   }
 
-  /// Room for `size` values, half as much again where there was less; the first `kept` stay.
+  /// Room for `size` values, an eighth more where there was less; the first `kept` stay.
   void grow(std::int64_t size, std::int64_t kept) {
-    if (size > capacity_) replace(size + size / 2, kept);
+    if (size > capacity_) replace(size + size / 8, kept);
   }
 
   T* data() { return memory_.get(); }
@@ -46,15 +46,14 @@ class Buffer {
   static constexpr std::size_t line = 64, huge_page = std::size_t{1} << 21;
 
   void replace(std::int64_t size, std::int64_t kept) {
-    const auto wanted = static_cast<std::size_t>(size) * sizeof(T);
-    const auto alignment = wanted >= huge_page ? huge_page : line;
-    const auto bytes = (wanted + alignment - 1) / alignment * alignment;
+    const auto bytes = (static_cast<std::size_t>(size) * sizeof(T) + line - 1) / line * line;
     if (kept == 0) memory_.reset();
-    std::unique_ptr<T, Free> fresh(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
-    if (!fresh) throw std::bad_alloc();
+    void* memory = nullptr;
+    if (posix_memalign(&memory, bytes >= huge_page ? huge_page : line, bytes) != 0) throw std::bad_alloc();
+    std::unique_ptr<T, Free> fresh(static_cast<T*>(memory));
 #ifdef MADV_HUGEPAGE
-    if (alignment == huge_page)
-      madvise(fresh.get(), bytes, MADV_HUGEPAGE);  // where it fails, pages are small
+    // Not the rest, of which a whole page would be taken. Where it fails, pages are small.
+    if (bytes >= huge_page) madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);
 #endif
     if (kept > 0) std::memcpy(fresh.get(), memory_.get(), static_cast<std::size_t>(kept) * sizeof(T));
     memory_ = std::move(fresh);
