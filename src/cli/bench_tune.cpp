@@ -8,6 +8,7 @@
 #include "cli/bench_engines.h"
 #include "cli/table.h"
 #include "ops/products.h"
+#include "train/product_library.h"
 
 namespace msae::cli {
 namespace {
@@ -33,15 +34,6 @@ double even_share(const char* stage, double share, const EngineTimes& sparse, co
   return even > 1 ? never : std::round(even * 100) / 100;
 }
 
-struct Library {
-  ops::ProductLibrary library;
-  train::Products products;
-};
-
-constexpr Library libraries[] = {{ops::ProductLibrary::torch, train::Products::torch},
-                                 {ops::ProductLibrary::onednn, train::Products::onednn},
-                                 {ops::ProductLibrary::openblas, train::Products::openblas}};
-
 }  // namespace
 
 TuneReport tune(const BenchProblem& asked, std::int64_t repeats,
@@ -50,9 +42,10 @@ TuneReport tune(const BenchProblem& asked, std::int64_t repeats,
   problem.model.activation = models::Relu{};
   const auto input = draw(problem);
   TuneReport report;
-  for (const auto& [library, products] : libraries) {
-    if (!ops::is_available(library)) continue;
+  for (const auto products : {train::Products::torch, train::Products::onednn, train::Products::openblas}) {
     problem.train.fused.products = products;
+    const auto library = train::product_library(problem.train.fused);
+    if (!ops::is_available(library)) continue;
     const auto times = time_fused(problem, input, never, repeats, before_step);
     report.products.push_back({ops::name_of(library), products, milliseconds_of(times, "encoder product")});
   }

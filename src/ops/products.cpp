@@ -33,9 +33,8 @@ kernels::TimesMatrix<T> by_torch(bool transposed, std::int64_t n, std::int64_t k
 
 template <typename T>
 kernels::TimesMatrix<T> by_torch_in_bfloat16(bool transposed, std::int64_t n, std::int64_t k, const T* b) {
-  const torch::NoGradGuard no_grad;
   return [right = right_factor(transposed, n, k, b).to(torch::kBFloat16)](std::int64_t m, const T* a, T* c) {
-    const torch::NoGradGuard no_grad_either;
+    const torch::NoGradGuard no_grad;
     matrix(c, m, right.size(1)).copy_(at::mm(matrix(a, m, right.size(0)).to(torch::kBFloat16), right));
   };
 }
@@ -47,10 +46,9 @@ const c10::OperatorHandle* onednn_linear() {
 }
 
 kernels::TimesMatrix<float> by_onednn(bool transposed, std::int64_t n, std::int64_t k, const float* b) {
-  const torch::NoGradGuard no_grad;
   return [weight = right_factor(transposed, n, k, b).t().contiguous()](std::int64_t m, const float* a,
                                                                        float* c) {
-    const torch::NoGradGuard no_grad_either;
+    const torch::NoGradGuard no_grad;
     torch::jit::Stack stack{matrix(a, m, weight.size(1)),           weight,         c10::IValue(), "none",
                             c10::List<std::optional<at::Scalar>>(), c10::IValue("")};
     onednn_linear()->callBoxed(stack);

@@ -20,7 +20,7 @@ double error_of(ProductLibrary library, bool bfloat16, bool transposed, std::int
 }
 
 TEST(Products, AreThoseOfTheFormulaInEveryLibrary) {
-  for (const auto library : {ProductLibrary::torch, ProductLibrary::onednn, ProductLibrary::openblas}) {
+  for (const auto library : all_product_libraries) {
     if (!is_available(library)) continue;
     for (const bool transposed : {false, true}) {
       for (const auto& [m, n, k] :
