@@ -1,0 +1,30 @@
+// What depends on the machine that runs a kernel: a block's shared memory, flags that many threads set, and
+// how many threads a block has. Tests put an emulation of their own in place of this file.
+#pragma once
+
+#include <cuda_runtime.h>
+
+namespace msae::kernels::cuda {
+
+/// The memory that a launch gave to the block, aligned to 16 bytes.
+__device__ inline unsigned char* shared_memory() {
+  extern __shared__ __align__(16) unsigned char memory[];
+  return memory;
+}
+
+/// Sets a flag that other threads may set, too, at the same time.
+__device__ inline void raise(int* flag) {
+  volatile int* seen = flag;
+  if (*seen == 0) *seen = 1;
+}
+
+/// How many threads a block gets where it could use `most`, a multiple of 32.
+inline unsigned block_of(unsigned most) {
+  return most;
+}
+
+/// Shared memory that a block may have, in bytes: what every device from sm_80 on grants, sm_86 and sm_89
+/// too.
+inline constexpr unsigned long long most_shared = 96 * 1024;
+
+}  // namespace msae::kernels::cuda
