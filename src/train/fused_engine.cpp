@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -9,10 +8,10 @@
 #include "kernels/cpu/step.h"
 #include "msae/train/engine.h"
 #include "ops/torch_executor.h"
+#include "train/moments.h"
 #include "train/product_library.h"
-#include "train/saved_tensor.h"
 #include "train/step_counters.h"
-#include "train/step_loss.h"
+#include "train/step_options.h"
 
 namespace msae::train {
 namespace {
@@ -20,56 +19,15 @@ namespace {
 // Rows of the dictionary that one task of the optimiser takes.
 constexpr std::int64_t rows_of_task = 64;
 
-struct Levels {
-  std::vector<std::int64_t> keep;
-  std::vector<double> weights;
-  bool over_batch = false;
-};
-
-Levels levels_of(const models::SparseAutoencoder& model) {
-  const auto& activation = model.activation();
-  if (const auto* topk = std::get_if<models::TopK>(&activation)) return {{topk->k}, {1}};
-  if (const auto* batch = std::get_if<models::BatchTopK>(&activation)) return {{batch->k}, {1}, true};
-  const auto* nested = std::get_if<models::Matryoshka>(&activation);
-  if (!nested) return {{model.latents()}, {1}};
-  auto weights = models::level_weights(activation);
-  const auto sum = std::accumulate(weights.begin(), weights.end(), 0.0);
-  for (auto& weight : weights) weight /= sum;
-  return {nested->levels, std::move(weights), nested->batch};
-}
-
-kernels::StepOptions step_options(const models::SparseAutoencoder& model, const TrainOptions& options) {
-  auto levels = levels_of(model);
-  return {.levels = std::move(levels.keep),
-          .weights = std::move(levels.weights),
-          .over_batch = levels.over_batch,
-          .squared = options.loss == Loss::mse,
-          .soft_cap = model.options().soft_cap,
-          .l1 = options.l1,
-          .l1_by_norm = options.l1_by_norm,
-          .auxk = options.auxk,
-          .auxk_latents = std::min(auxk_latents(options, model.dim()), model.latents()),
-          .dense = {.decode = options.fused.dense_decode,
-                    .decoder_gradient = options.fused.dense_decoder_gradient,
-                    .encoder_gradient = options.fused.dense_encoder_gradient}};
-}
-
 template <typename T>
 kernels::Matrix<T> matrix(const torch::Tensor& t) {
   using Value = std::remove_const_t<T>;
   return {t.data_ptr<Value>(), t.size(0), t.size(1), t.size(1)};
 }
 
-// A parameter and what AdamW keeps of it.
-struct Trained {
-  torch::Tensor value, gradient, first, second;
-
-  explicit Trained(const torch::Tensor& parameter)
-      : value(parameter),
-        gradient(torch::zeros_like(parameter, torch::TensorOptions().requires_grad(false))),
-        first(torch::zeros_like(gradient)),
-        second(torch::zeros_like(gradient)) {}
-};
+torch::Tensor gradient_of(const torch::Tensor& parameter) {
+  return torch::zeros_like(parameter, torch::TensorOptions().requires_grad(false));
+}
 
 template <typename T>
 class FusedEngine final : public Engine {
@@ -77,10 +35,11 @@ class FusedEngine final : public Engine {
   FusedEngine(models::SparseAutoencoder& model, const TrainOptions& options)
       : model_(model),
         options_(options),
-        encoder_(model.encoder),
-        decoder_(model.decoder),
-        latent_bias_(model.latent_bias),
-        pre_bias_(model.pre_bias),
+        trained_(model),
+        encoder_gradient_(gradient_of(model.encoder)),
+        decoder_gradient_(gradient_of(model.decoder)),
+        latent_bias_gradient_(gradient_of(model.latent_bias)),
+        pre_bias_gradient_(gradient_of(model.pre_bias)),
         step_(model.latents(), model.dim(), step_options(model, options),
               ops::product<T>(product_library(options.fused), options.fused.precision == Precision::bfloat16),
               ops::torch_executor()),
@@ -108,22 +67,13 @@ class FusedEngine final : public Engine {
   TensorMap state() const override {
     TensorMap state;
     counters_.save(state);
-    if (counters_.steps() == 0) return state;
-    for (const auto& [name, trained] : all()) {
-      state["adam." + name + ".first"] = trained->first;
-      state["adam." + name + ".second"] = trained->second;
-    }
+    if (counters_.steps() > 0) trained_.save(state);
     return state;
   }
 
   void restore(const TensorMap& state) override {
-    const torch::NoGradGuard no_grad;
     counters_.restore(state);
-    if (counters_.steps() == 0) return;
-    for (const auto& [name, trained] : all()) {
-      trained->first.copy_(saved_tensor(state, "adam." + name + ".first", trained->first));
-      trained->second.copy_(saved_tensor(state, "adam." + name + ".second", trained->second));
-    }
+    if (counters_.steps() > 0) trained_.restore(state);
   }
 
   std::vector<StageTime> stages() const override {
@@ -150,20 +100,21 @@ class FusedEngine final : public Engine {
     TORCH_CHECK(batch.dim() == 2 && batch.size(1) == model_.dim() && batch.size(0) > 0,
                 "batch: expected [rows, ", model_.dim(), "], got ", batch.sizes());
     if (!input_.defined() || input_.sizes() != batch.sizes()) {
-      input_ = torch::empty(batch.sizes(), pre_bias_.gradient.options());
+      input_ = torch::empty(batch.sizes(), pre_bias_gradient_.options());
     }
     at::sub_out(input_, batch, model_.mean);
     input_.mul_(model_.scale);
   }
 
   kernels::Parameters<const T> parameters() const {
-    return {matrix<const T>(encoder_.value), matrix<const T>(decoder_.value),
-            latent_bias_.value.template const_data_ptr<T>(), pre_bias_.value.template const_data_ptr<T>()};
+    return {matrix<const T>(trained_.encoder.value), matrix<const T>(trained_.decoder.value),
+            trained_.latent_bias.value.template const_data_ptr<T>(),
+            trained_.pre_bias.value.template const_data_ptr<T>()};
   }
 
   kernels::Parameters<T> gradients() const {
-    return {matrix<T>(encoder_.gradient), matrix<T>(decoder_.gradient),
-            latent_bias_.gradient.template data_ptr<T>(), pre_bias_.gradient.template data_ptr<T>()};
+    return {matrix<T>(encoder_gradient_), matrix<T>(decoder_gradient_),
+            latent_bias_gradient_.template data_ptr<T>(), pre_bias_gradient_.template data_ptr<T>()};
   }
 
   kernels::Rows rows() const {
@@ -174,26 +125,26 @@ class FusedEngine final : public Engine {
   void optimise(double learning_rate) {
     const auto start = std::chrono::steady_clock::now();
     const kernels::Rescale<T> rescale{.rows = rows(),
-                                      .decoder = matrix<T>(decoder_.value),
-                                      .decoder_gradient = matrix<T>(decoder_.gradient),
-                                      .encoder = matrix<T>(encoder_.value),
-                                      .encoder_gradient = matrix<T>(encoder_.gradient),
-                                      .latent_bias = latent_bias_.value.template data_ptr<T>(),
-                                      .latent_bias_gradient = latent_bias_.gradient.template data_ptr<T>(),
+                                      .decoder = matrix<T>(trained_.decoder.value),
+                                      .decoder_gradient = matrix<T>(decoder_gradient_),
+                                      .encoder = matrix<T>(trained_.encoder.value),
+                                      .encoder_gradient = matrix<T>(encoder_gradient_),
+                                      .latent_bias = trained_.latent_bias.value.template data_ptr<T>(),
+                                      .latent_bias_gradient = latent_bias_gradient_.template data_ptr<T>(),
                                       .epsilon = static_cast<T>(epsilon_of(model_.decoder)),
                                       .squares = squares_.data()};
     for_rows([&](std::int64_t first, std::int64_t last) { kernels::rescale(rescale, first, last); });
     const auto adam = adam_of(learning_rate);
     for_rows([&](std::int64_t first, std::int64_t last) {
-      update(adam, encoder_, first * model_.dim(), last * model_.dim());
-      update(adam, decoder_, first * model_.dim(), last * model_.dim());
-      update(adam, latent_bias_, first, last);
+      update(adam, trained_.encoder, encoder_gradient_, first * model_.dim(), last * model_.dim());
+      update(adam, trained_.decoder, decoder_gradient_, first * model_.dim(), last * model_.dim());
+      update(adam, trained_.latent_bias, latent_bias_gradient_, first, last);
       if (options_.unit_norm != UnitNorm::after_step) return;
       for (auto j = first; j < last; ++j) {
         kernels::to_unit_norm(rescale.decoder.row(j), model_.dim(), rescale.epsilon);
       }
     });
-    update(adam, pre_bias_, 0, model_.dim());
+    update(adam, trained_.pre_bias, pre_bias_gradient_, 0, model_.dim());
     optimiser_milliseconds_ =
         std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   }
@@ -207,22 +158,22 @@ class FusedEngine final : public Engine {
 
   kernels::Adam<T> adam_of(double learning_rate) const {
     double squares = std::accumulate(squares_.begin(), squares_.end(), 0.0);
-    const auto* pre_bias = pre_bias_.gradient.template const_data_ptr<T>();
+    const auto* pre_bias = pre_bias_gradient_.template const_data_ptr<T>();
     for (std::int64_t d = 0; d < model_.dim(); ++d) squares += static_cast<double>(pre_bias[d] * pre_bias[d]);
     const auto clip = options_.clip > 0 ? std::min(1.0, options_.clip / (std::sqrt(squares) + 1e-6)) : 1;
-    const auto step = static_cast<double>(counters_.steps() + 1);
+    const auto pace = adam_pace(options_, learning_rate, counters_.steps() + 1);
     return {.clip = static_cast<T>(clip),
-            .decay = static_cast<T>(1 - learning_rate * options_.weight_decay),
+            .decay = static_cast<T>(pace.decay),
             .beta1 = static_cast<T>(options_.beta1),
             .beta2 = static_cast<T>(options_.beta2),
-            .rate = static_cast<T>(learning_rate / (1 - std::pow(options_.beta1, step))),
-            .correction = static_cast<T>(1 / std::sqrt(1 - std::pow(options_.beta2, step))),
+            .rate = static_cast<T>(pace.rate),
+            .correction = static_cast<T>(pace.correction),
             .epsilon = static_cast<T>(options_.epsilon)};
   }
 
-  static void update(const kernels::Adam<T>& adam, const Trained& trained, std::int64_t first,
-                     std::int64_t last) {
-    kernels::adam(adam, trained.gradient.template const_data_ptr<T>() + first, last - first,
+  static void update(const kernels::Adam<T>& adam, const Moments& trained, const torch::Tensor& gradient,
+                     std::int64_t first, std::int64_t last) {
+    kernels::adam(adam, gradient.template const_data_ptr<T>() + first, last - first,
                   trained.value.template data_ptr<T>() + first, trained.first.template data_ptr<T>() + first,
                   trained.second.template data_ptr<T>() + first);
   }
@@ -237,16 +188,10 @@ class FusedEngine final : public Engine {
     counters_.add(input_.size(0), torch::from_blob(const_cast<double*>(sums), {4}, torch::kFloat64), fired);
   }
 
-  std::array<std::pair<std::string, const Trained*>, 4> all() const {
-    return {{{"encoder", &encoder_},
-             {"decoder", &decoder_},
-             {"latent_bias", &latent_bias_},
-             {"pre_bias", &pre_bias_}}};
-  }
-
   models::SparseAutoencoder& model_;
   TrainOptions options_;
-  Trained encoder_, decoder_, latent_bias_, pre_bias_;
+  AllMoments trained_;
+  torch::Tensor encoder_gradient_, decoder_gradient_, latent_bias_gradient_, pre_bias_gradient_;
   kernels::NestedStep<T> step_;
   torch::Tensor input_;          ///< [rows, dim] in model space
   std::vector<double> squares_;  ///< [latents], squared norms of gradients

@@ -29,15 +29,23 @@ StepCounters::StepCounters(const models::SparseAutoencoder& model, const TrainOp
 }
 
 void StepCounters::add(std::int64_t rows, const torch::Tensor& sums, const torch::Tensor& fired) {
-  rows_seen_ += rows;
-  ++steps_;
+  advance(rows);
   const auto seen = static_cast<double>(rows);
-  const bool is_short = weigh_short_batch_ && rows < batch_size_;
-  const double weight = is_short ? static_cast<double>(batch_size_) / seen : 1;
   sums_.slice(0, residual_sum, row_sum).add_(sums.slice(0, residual_sum, row_sum));
-  sums_.slice(0, loss_sum, residual_sum).add_(sums.slice(0, loss_sum, residual_sum), seen * weight);
+  sums_.slice(0, loss_sum, residual_sum)
+      .add_(sums.slice(0, loss_sum, residual_sum), seen * loss_weight(rows));
   sums_.slice(0, row_sum, sum_count).add_(seen);
   last_active_.masked_fill_(fired, rows_seen_);
+}
+
+void StepCounters::advance(std::int64_t rows) {
+  rows_seen_ += rows;
+  ++steps_;
+}
+
+double StepCounters::loss_weight(std::int64_t rows) const {
+  if (!weigh_short_batch_ || rows >= batch_size_) return 1;
+  return static_cast<double>(batch_size_) / static_cast<double>(rows);
 }
 
 StepMetrics StepCounters::take() {

@@ -21,6 +21,14 @@ class StepCounters {
   /// \param fired [latents] bool
   void add(std::int64_t rows, const torch::Tensor& sums, const torch::Tensor& fired);
 
+  /// Counts a step whose sums and activity the device has written to sums() and last_active() itself.
+  void advance(std::int64_t rows);
+  /// What a batch's loss counts, beside its rows.
+  double loss_weight(std::int64_t rows) const;
+  double* sums() { return sums_.data_ptr<double>(); }                            ///< [5]: as add(), and rows
+  std::int64_t* last_active() { return last_active_.data_ptr<std::int64_t>(); }  ///< [latents]
+  std::int64_t rows_seen() const { return rows_seen_; }
+
   StepMetrics take();
 
   /// Latents silent for longer than TrainOptions::dead_after: [latents] bool.

@@ -8,6 +8,9 @@ namespace msae::kernels::cuda {
 /// Levels at most: a step's options travel to the kernels by value.
 inline constexpr int max_levels = 64;
 
+/// Latents, and rows of a batch, at most.
+inline constexpr std::int64_t most_latents = std::int64_t{1} << 20, most_rows = std::int64_t{1} << 20;
+
 /// Stands for no level.
 inline constexpr std::uint8_t no_level = 255;
 

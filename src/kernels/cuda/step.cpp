@@ -181,24 +181,22 @@ bool NestedStep<F>::prepare(int rows, const DenseLevels& dense) {
   dense_encoder_ = encoder_is_dense(dense);
   product_rows_ = product_rows(rows, levels_.dense);
   capacity_ = list_capacity(dense);
-  const bool fresh = fired_.bytes() == 0;
   bool moved = false;
   for_buffers(*this, rows, dense, [&](std::string_view, auto& buffer, std::int64_t count) {
     moved |= buffer.reserve(count, allocate_);
   });
-  if (fresh) {
-    require(cudaMemset(fired_.data(), 0, static_cast<std::size_t>(fired_.bytes())), "memset");
-    // Nobody writes what rows are filled up with.
-    require(cudaMemset(encoder_gradient_.data(), 0, static_cast<std::size_t>(encoder_gradient_.bytes())),
-            "memset");
-    require(cudaMemset(decoder_gradient_.data(), 0, static_cast<std::size_t>(decoder_gradient_.bytes())),
-            "memset");
-  }
   return moved;
 }
 
 template <typename F>
 void NestedStep<F>::refresh(Stream stream, const RunMemory& run) {
+  const auto clear = [&](const auto& buffer) {
+    require(cudaMemsetAsync(buffer.data(), 0, static_cast<std::size_t>(buffer.bytes()), stream), "memset");
+  };
+  clear(fired_);
+  // Nobody writes what rows are filled up with.
+  clear(encoder_gradient_);
+  clear(decoder_gradient_);
   if (factors_are_parameters()) return;
   to_factors(stream, latents_, dim_, run.encoder.value, encoder_factors_.data());
   to_factors(stream, latents_, dim_, run.decoder.value, decoder_factors_.data());

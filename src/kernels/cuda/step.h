@@ -78,7 +78,7 @@ class NestedStep {
   /// void.
   bool prepare(int rows, const DenseLevels& dense);
 
-  /// Has to be called when parameters have been changed by others.
+  /// Has to be called before the first step, and when parameters have been changed by others.
   void refresh(Stream stream, const RunMemory& run);
 
   /// What the next step depends on beyond its batch; copied before the call returns.

@@ -1,0 +1,21 @@
+// What training options are to the kernels, on every device.
+#pragma once
+
+#include "kernels/step_options.h"
+#include "msae/models/sparse_autoencoder.h"
+#include "msae/train/options.h"
+
+namespace msae::train {
+
+kernels::StepOptions step_options(const models::SparseAutoencoder& model, const TrainOptions& options);
+
+/// The numbers of AdamW (Loshchilov and Hutter, arXiv 1711.05101) that change from step to step.
+struct AdamPace {
+  double decay = 1;       ///< 1 - learning rate * weight decay
+  double rate = 0;        ///< learning rate / (1 - beta1^step)
+  double correction = 1;  ///< 1 / sqrt(1 - beta2^step)
+};
+/// \param step from 1
+AdamPace adam_pace(const TrainOptions& options, double learning_rate, std::int64_t step);
+
+}  // namespace msae::train
