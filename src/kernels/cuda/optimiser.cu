@@ -54,6 +54,11 @@ __device__ void for_columns(int dim, Use use) {
     use(d);
 }
 
+// The norm of a row, or `epsilon` where that is larger. NaN stays NaN, so that it is seen.
+__device__ float least_norm(float norm, float epsilon) {
+  return norm < epsilon ? epsilon : norm;
+}
+
 __device__ double square(float value) {
   return static_cast<double>(value) * static_cast<double>(value);
 }
@@ -94,7 +99,7 @@ __global__ void rescale_kernel(const __grid_constant__ Optimise<F> work) {
       if (threadIdx.x == 0) work.latent_bias.value[j] *= norm;
       factor = static_cast<float>(along / static_cast<double>(norm));
     } else {
-      norm = fmaxf(norm, work.row_epsilon);
+      norm = least_norm(norm, work.row_epsilon);
       factor = static_cast<float>(along / (static_cast<double>(norm) * static_cast<double>(norm)));
     }
   }
@@ -187,7 +192,7 @@ __global__ void adam_kernel(const __grid_constant__ Optimise<F> work) {
     for (int i = 0; i < count; ++i) own += square(decoder.v[i]);
   });
   float norm = 1;
-  if (work.unit_after) norm = fmaxf(static_cast<float>(sqrt(block_sum(own, room))), work.row_epsilon);
+  if (work.unit_after) norm = least_norm(static_cast<float>(sqrt(block_sum(own, room))), work.row_epsilon);
   for_columns<count>(work.dim, [&](int d) {
     auto decoder = take<count>(updated + d);
 #pragma unroll
