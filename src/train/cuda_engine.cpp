@@ -1,6 +1,3 @@
-#include <c10/cuda/CUDAGuard.h>
-#include <c10/cuda/CUDAStream.h>
-
 #include <algorithm>
 #include <array>
 #include <iomanip>
@@ -11,10 +8,10 @@
 #include <utility>
 
 #include "kernels/cuda/backward.h"
-#include "kernels/cuda/cublas.h"
 #include "kernels/cuda/step.h"
 #include "msae/core/error.h"
 #include "msae/train/cuda.h"
+#include "train/cuda_device.h"
 #include "train/cuda_graph.h"
 #include "train/kernel_obstacle.h"
 #include "train/moments.h"
@@ -30,16 +27,6 @@ namespace cuda = kernels::cuda;
 // Steps that may be on their way. What a step's levels were like decides how those of the step so many later
 // are computed: by then the device has told, and the host has not waited.
 constexpr std::int64_t steps_ahead = 2;
-
-// Out of LibTorch's memory, in the order of the current stream.
-cuda::Allocate device_memory(c10::Device device) {
-  return [device](std::size_t bytes) {
-    auto memory =
-        torch::empty({static_cast<std::int64_t>(bytes)}, torch::TensorOptions(device).dtype(torch::kUInt8));
-    auto* data = memory.data_ptr();
-    return std::shared_ptr<void>(data, [memory](void*) {});
-  };
-}
 
 cuda::UpdateOptions update_options(const models::SparseAutoencoder& model, const TrainOptions& options) {
   using cuda::UnitRows;
@@ -64,8 +51,7 @@ cuda::Trained trained(const Moments& moments) {
 // What each level added to the rows of a step, on its way to the host.
 class LevelCounts {
  public:
-  explicit LevelCounts(std::int64_t levels)
-      : counts_(torch::zeros({levels}, torch::TensorOptions(torch::kInt64).pinned_memory(true))) {
+  explicit LevelCounts(std::int64_t levels) : counts_(host_counts(levels)) {
     cuda::require(cudaEventCreateWithFlags(&arrived_, cudaEventDisableTiming), "event");
   }
   LevelCounts(const LevelCounts&) = delete;
@@ -110,13 +96,12 @@ class CudaEngine final : public Engine {
         options_(options),
         trained_(model),
         counters_(model, options),
-        products_(
-            options.fused.precision == Precision::tf32 ? cuda::Multiplier::tf32 : cuda::Multiplier::full,
-            device_memory(model.decoder.device())),
+        products_(device_products<F>(options.fused.precision, model.decoder.device())),
         step_(static_cast<int>(model.latents()), static_cast<int>(model.dim()), step_options(model, options),
-              update_options(model, options), products_, device_memory(model.decoder.device())),
-        recording_(c10::cuda::getStreamFromPool(false, model.decoder.device().index())),
-        counts_{{LevelCounts(level_count()), LevelCounts(level_count())}} {
+              update_options(model, options), *products_, device_memory(model.decoder.device())),
+        recording_(recording_stream(model.decoder.device())),
+        levels_(count_of_levels(model, options)),
+        counts_{{LevelCounts(levels_), LevelCounts(levels_)}} {
     require_memory();
     step_.prepare(static_cast<int>(options.batch_size), step_.choose_dense());
   }
@@ -125,7 +110,7 @@ class CudaEngine final : public Engine {
     TORCH_CHECK(batch.dim() == 2 && batch.size(1) == model_.dim() && batch.size(0) > 0,
                 "batch: expected [rows, ", model_.dim(), "], got ", batch.sizes());
     const torch::NoGradGuard no_grad;
-    const c10::cuda::CUDAGuard guard(model_.decoder.device());
+    const UseDevice use(model_.decoder.device());
     try {
       enqueue(batch, learning_rate);
     } catch (const cuda::DeviceError& error) {
@@ -149,15 +134,15 @@ class CudaEngine final : public Engine {
 
   void restore(const TensorMap& state) override {
     counters_.restore(state);
-    versions_ = {};
+    versions_ = {-1, -1};
     if (counters_.steps() == 0) return;
     trained_.restore(state);
     for (std::size_t i = 0; i < counts_.size(); ++i) {
       // A run that another engine began has none.
       if (state.count(counts_name(i)) == 0) continue;
       const auto saved =
-          saved_tensor(state, counts_name(i), torch::zeros({level_count() + 1}, torch::kInt64)).cpu();
-      counts_[i].set(saved.slice(0, 0, level_count()), saved[level_count()].template item<std::int64_t>());
+          saved_tensor(state, counts_name(i), torch::zeros({levels_ + 1}, torch::kInt64)).cpu();
+      counts_[i].set(saved.slice(0, 0, levels_), saved[levels_].template item<std::int64_t>());
     }
   }
 
@@ -186,13 +171,13 @@ class CudaEngine final : public Engine {
 
   static std::string counts_name(std::size_t i) { return "engine.level_counts." + std::to_string(i); }
 
-  std::int64_t level_count() const {
-    return static_cast<std::int64_t>(step_options(model_, options_).levels.size());
+  static std::int64_t count_of_levels(const models::SparseAutoencoder& model, const TrainOptions& options) {
+    return static_cast<std::int64_t>(step_options(model, options).levels.size());
   }
 
   void enqueue(const torch::Tensor& batch, double learning_rate) {
     const auto rows = batch.size(0);
-    const auto stream = c10::cuda::getCurrentCUDAStream().stream();
+    const auto stream = current_stream(model_.decoder.device());
     auto& counts = counts_[static_cast<std::size_t>(counters_.steps() % steps_ahead)];
     const auto dense = dense_levels(counts);
     if (step_.prepare(static_cast<int>(rows), dense)) graphs_.clear();
@@ -202,8 +187,8 @@ class CudaEngine final : public Engine {
     run(stream, {rows, dense});
     counts.fetch(stream, step_.counts(), rows);
     if (step_.smallest()) {
-      const auto smallest = torch::from_blob(const_cast<float*>(step_.smallest()), {level_count()},
-                                             trained_.decoder.first.options());
+      const auto smallest =
+          torch::from_blob(const_cast<float*>(step_.smallest()), {levels_}, trained_.decoder.first.options());
       follow_threshold(model_, smallest.to(model_.threshold.scalar_type()), counters_.steps());
     }
     counters_.advance(rows);
@@ -276,7 +261,7 @@ class CudaEngine final : public Engine {
     auto& recorded = graphs_[key];
     if (!std::exchange(recorded.has_run, true)) return step_.enqueue(stream, run_memory());
     if (recorded.graph.is_empty()) {
-      recorded.graph.record(recording_.stream(), [&] { step_.enqueue(recording_.stream(), run_memory()); });
+      recorded.graph.record(recording_, [&] { step_.enqueue(recording_, run_memory()); });
     }
     recorded.graph.launch(stream);
   }
@@ -285,9 +270,10 @@ class CudaEngine final : public Engine {
   TrainOptions options_;
   AllMoments trained_;
   StepCounters counters_;
-  cuda::Cublas<F> products_;
+  std::unique_ptr<cuda::Products<F>> products_;
   cuda::NestedStep<F> step_;
-  c10::cuda::CUDAStream recording_;
+  cudaStream_t recording_;
+  std::int64_t levels_;
   std::array<LevelCounts, steps_ahead> counts_;
   std::map<Key, Recorded> graphs_;
   std::array<std::int64_t, 2> versions_ = {-1, -1};
@@ -296,7 +282,7 @@ class CudaEngine final : public Engine {
 }  // namespace
 
 std::string cuda_obstacle(const models::SparseAutoencoder& model, const TrainOptions& options) {
-  if (!model.decoder.is_cuda()) return "it runs on CUDA devices alone";
+  if (!is_on_device(model.decoder)) return "it runs on CUDA devices alone";
   if (model.decoder.scalar_type() != torch::kFloat32) return "its parameters are float32";
   if (auto obstacle = kernel_obstacle(model, options); !obstacle.empty()) return obstacle;
   if (model.dim() > cuda::most_dimensions) {
@@ -308,9 +294,6 @@ std::string cuda_obstacle(const models::SparseAutoencoder& model, const TrainOpt
   if (options.batch_size > cuda::most_rows) {
     return "it takes batches of at most " + std::to_string(cuda::most_rows) + " rows";
   }
-  if (step_options(model, options).levels.size() > cuda::max_levels) {
-    return "it takes at most " + std::to_string(cuda::max_levels) + " levels";
-  }
   return "";
 }
 
@@ -321,7 +304,7 @@ std::unique_ptr<Engine> make_cuda_engine(models::SparseAutoencoder& model, const
     throw std::invalid_argument("engine: the fused one does not train this model, as " + obstacle +
                                 "; choose autograd");
   }
-  const c10::cuda::CUDAGuard guard(model.decoder.device());
+  const UseDevice use(model.decoder.device());
   try {
     if (options.fused.precision == Precision::bfloat16) {
       return std::make_unique<CudaEngine<cuda::bfloat16>>(model, options);

@@ -1,10 +1,5 @@
-#include <c10/cuda/CUDACachingAllocator.h>
-#include <c10/cuda/CUDAGuard.h>
-#include <cuda_runtime_api.h>
-
 #include <utility>
 
-#include "msae/core/error.h"
 #include "msae/train/cuda.h"
 #include "train/precision.h"
 
@@ -22,19 +17,6 @@ std::unique_ptr<Engine> make_any_engine(models::SparseAutoencoder& model, const 
 }
 
 }  // namespace
-
-std::uint64_t free_device_memory(c10::Device device) {
-  if (!device.is_cuda()) throw Error("device " + device.str() + ": is not a CUDA device");
-  const c10::cuda::CUDAGuard guard(device);
-  std::size_t free = 0, total = 0;
-  if (const auto status = cudaMemGetInfo(&free, &total); status != cudaSuccess) {
-    throw Error("device " + device.str() + ": " + cudaGetErrorString(status));
-  }
-  const auto kept = c10::cuda::CUDACachingAllocator::getDeviceStats(guard.current_device().index());
-  constexpr auto all = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
-  const auto unused = kept.reserved_bytes[all].current - kept.allocated_bytes[all].current;
-  return free + static_cast<std::uint64_t>(unused > 0 ? unused : 0);
-}
 
 TrainerParts cuda_parts(const models::SparseAutoencoder& model) {
   TrainerParts parts;

@@ -15,7 +15,7 @@
 namespace msae::train {
 
 /// Why the CUDA engine does not take this model with these options, in words; empty where it does: float32 on
-/// a CUDA device, at most 2048 dimensions and 64 levels, and what fused_obstacle() asks of models and
+/// a CUDA device, at most 2048 dimensions and 2^20 latents, and what fused_obstacle() asks of models and
 /// options.
 MSAE_EXPORT std::string cuda_obstacle(const models::SparseAutoencoder& model, const TrainOptions& options);
 

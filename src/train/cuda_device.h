@@ -1,0 +1,46 @@
+// What the CUDA engine asks of LibTorch about its device. Tests that emulate kernels put another file in the
+// place of cuda_device.cpp.
+#pragma once
+
+#include <cuda_runtime_api.h>
+#include <torch/types.h>
+
+#include <memory>
+
+#include "kernels/cuda/products.h"
+#include "kernels/cuda/step.h"
+#include "msae/train/options.h"
+
+namespace msae::train {
+
+/// Whether tensors are where kernels work.
+bool is_on_device(const torch::Tensor& tensor);
+
+/// Makes a device the current one of this thread, as long as it lives.
+class UseDevice {
+ public:
+  explicit UseDevice(c10::Device device);
+  ~UseDevice();
+  UseDevice(const UseDevice&) = delete;
+  UseDevice& operator=(const UseDevice&) = delete;
+
+ private:
+  struct Guard;
+  std::unique_ptr<Guard> guard_;
+};
+
+/// The stream that LibTorch's operators on the device use now.
+cudaStream_t current_stream(c10::Device device);
+/// One that nobody else uses just now, to record launches on.
+cudaStream_t recording_stream(c10::Device device);
+
+/// Out of LibTorch's memory, in the order of the current stream.
+kernels::cuda::Allocate device_memory(c10::Device device);
+/// [count] int64 on the host that the device can write to while the host goes on.
+torch::Tensor host_counts(std::int64_t count);
+
+/// Dense products on the device.
+template <typename F>
+std::unique_ptr<kernels::cuda::Products<F>> device_products(Precision precision, c10::Device device);
+
+}  // namespace msae::train
