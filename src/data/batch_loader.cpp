@@ -13,7 +13,7 @@
 #include <thread>
 #include <utility>
 
-#include "data/random.h"
+#include "data/epoch_order.h"
 #include "msae/core/memory.h"
 
 namespace msae::data {
@@ -87,11 +87,6 @@ class RowReader {
   std::vector<float> scratch_;
 };
 
-std::int64_t rows_of(const EmbeddingSource& source) {
-  if (source.rows() >= 1 && source.dim() >= 1) return source.rows();
-  throw std::invalid_argument(source.name() + " has no rows to make batches of");
-}
-
 }  // namespace
 
 void LoaderOptions::validate() const {
@@ -106,21 +101,18 @@ void LoaderOptions::validate() const {
 class BatchLoader::Impl {
  public:
   Impl(EmbeddingSource& source, LoaderOptions options)
-      : options_(std::move(options)), reader_(source), rows_(rows_of(source)) {
+      : options_(std::move(options)), reader_(source), rows_(rows_for_batches(source)) {
     options_.validate();
-    require_memory_of_order();  // now, not by the thread after a look at all the data
+    require_memory_of_order(rows_);  // now, not by the thread after a look at all the data
   }
   ~Impl() { stop(); }
 
-  std::int64_t batches_per_epoch() const { return (rows_ - 1) / options_.batch_size + 1; }
+  std::int64_t batches_per_epoch() const { return batches_of(rows_, options_.batch_size); }
 
   void seek(std::int64_t epoch, std::int64_t index) {
-    if (epoch < 0 || index < 0) {
-      throw std::invalid_argument("no batch " + std::to_string(index) + " of epoch " + std::to_string(epoch));
-    }
+    const auto place = BatchPlace::at(epoch, index, batches_per_epoch());
     stop();
-    epoch_ = epoch + index / batches_per_epoch();
-    index_ = index % batches_per_epoch();
+    place_ = place;
   }
 
   Batch next() {
@@ -163,37 +155,24 @@ class BatchLoader::Impl {
 
   Batch read() {
     draw_order();
-    const auto first = index_ * options_.batch_size;
-    Batch batch{
-        .epoch = epoch_, .index = index_, .rows = std::min(options_.batch_size, rows_ - first), .values = {}};
+    const auto first = place_.index * options_.batch_size;
+    Batch batch{.epoch = place_.epoch,
+                .index = place_.index,
+                .rows = std::min(options_.batch_size, rows_ - first),
+                .values = {}};
     reader_.gather(
         std::span(order_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch.rows)),
         batch.values);
-    if (++index_ == batches_per_epoch()) {
-      index_ = 0;
-      ++epoch_;
-    }
+    place_.advance(batches_per_epoch());
     return batch;
   }
 
-  void require_memory_of_order() const {
-    require_memory(saturating_product(static_cast<std::uint64_t>(rows_), sizeof(std::int64_t)),
-                   "an order of " + std::to_string(rows_) + " rows");
-  }
-
   void draw_order() {
-    if (!order_.empty() && (order_epoch_ == epoch_ || !options_.shuffle)) return;
+    if (!order_.empty() && (order_epoch_ == place_.epoch || !options_.shuffle)) return;
     order_.clear();
-    require_memory_of_order();
-    if (options_.shuffle) {
-      const auto epoch = static_cast<std::uint64_t>(epoch_);
-      order_ =
-          permutation(rows_, options_.epoch_seed ? options_.epoch_seed(epoch_) : mix(options_.seed, epoch));
-    } else {
-      order_.resize(static_cast<std::size_t>(rows_));
-      std::iota(order_.begin(), order_.end(), std::int64_t{0});
-    }
-    order_epoch_ = epoch_;
+    require_memory_of_order(rows_);
+    order_ = epoch_order(rows_, options_, place_.epoch);
+    order_epoch_ = place_.epoch;
   }
 
   /// Ends the thread and forgets what it read ahead.
@@ -222,8 +201,7 @@ class BatchLoader::Impl {
 
   RowReader reader_;
   std::int64_t rows_;
-  std::int64_t epoch_ = 0;
-  std::int64_t index_ = 0;
+  BatchPlace place_;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;
 };

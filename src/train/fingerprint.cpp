@@ -13,6 +13,7 @@ namespace msae::train {
 namespace {
 
 constexpr const char* between = "; ";
+constexpr const char* rows_as = "rows as";
 
 class Words {
  public:
@@ -118,7 +119,17 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   words.add("precision", static_cast<int>(o.fused.precision)).add("dense decode", o.fused.dense_decode);
   words.add("dense decoder gradient", o.fused.dense_decoder_gradient);
   words.add("dense encoder gradient", o.fused.dense_encoder_gradient);
+  // Newer than saved states that are without it.
+  if (o.fused.dense_level != FusedOptions().dense_level) words.add("dense level", o.fused.dense_level);
   return words.text();
+}
+
+std::string with_rounded_rows(const std::string& fingerprint) {
+  return fingerprint + between + rows_as + "=float16";
+}
+
+bool has_rounded_rows(const std::string& fingerprint) {
+  return !value_in(fingerprint, rows_as).empty();
 }
 
 std::string value_in(const std::string& fingerprint, const std::string& key) {

@@ -15,6 +15,10 @@ namespace msae::train {
 std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptions& options,
                         data::EmbeddingSource& data, std::int64_t steps);
 
+/// Of a run on rows that are rounded to float16.
+std::string with_rounded_rows(const std::string& fingerprint);
+bool has_rounded_rows(const std::string& fingerprint);
+
 /// What a fingerprint has under a key; empty where it has none.
 std::string value_in(const std::string& fingerprint, const std::string& key);
 

@@ -65,7 +65,7 @@ void TrainOptions::validate() const {
   }
   require(clip >= 0 && finite(clip), "clip", clip, "finite in float32 and not negative (0: no clipping)");
   for (const auto share_of_all :
-       {fused.dense_decode, fused.dense_decoder_gradient, fused.dense_encoder_gradient}) {
+       {fused.dense_decode, fused.dense_decoder_gradient, fused.dense_encoder_gradient, fused.dense_level}) {
     require(share_of_all >= 0, "fused.dense", share_of_all, "a share, or above 1 for never");
   }
   require(dead_after >= 0, "dead_after", dead_after, "at least 1 (0: one epoch)");

@@ -166,6 +166,7 @@ std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
   return SavedProgress{.step = state.step,
                        .steps = parse_number<std::int64_t>(value_in(state.fingerprint, "steps"), path),
                        .seconds = state.seconds,
+                       .rounded_rows = has_rounded_rows(state.fingerprint),
                        .running = is_locked(folder)};
 }
 

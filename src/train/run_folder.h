@@ -24,9 +24,10 @@ struct SavedState {
 /// What a saved state tells of its run.
 struct SavedProgress {
   std::int64_t step = 0;
-  std::int64_t steps = 0;  ///< of the whole run
-  double seconds = 0;      ///< of training
-  bool running = false;    ///< someone trains in the folder now
+  std::int64_t steps = 0;     ///< of the whole run
+  double seconds = 0;         ///< of training
+  bool rounded_rows = false;  ///< it trains on rows rounded to float16
+  bool running = false;       ///< someone trains in the folder now
 };
 
 /// The folder of one run, locked against a second one for as long as this object lives.

@@ -1,18 +1,22 @@
 #include "msae/train/trainer.h"
 
+#include <c10/util/Exception.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <sstream>
 #include <stdexcept>
 
 #include "io/model_rows.h"
 #include "msae/core/error.h"
 #include "msae/core/log.h"
 #include "msae/core/memory.h"
-#include "msae/data/batch_loader.h"
 #include "msae/data/geometric_median.h"
 #include "msae/data/statistics.h"
+#include "train/feed.h"
 #include "train/fingerprint.h"
+#include "train/precision.h"
 #include "train/row_order.h"
 #include "train/run_folder.h"
 #include "train/saved_tensor.h"
@@ -61,16 +65,28 @@ void start_at_median(models::SparseAutoencoder& model, data::EmbeddingSource& ro
   model.pre_bias.copy_((torch::tensor(median, torch::kFloat64) - model.mean.cpu()) * scale);
 }
 
+// In place of what a device's allocator says.
+Error no_memory_to_train(const models::SparseAutoencoder& model, const TrainOptions& options) {
+  std::ostringstream sentence;
+  sentence << model.decoder.device() << " has not enough memory to train " << model.latents()
+           << " latents on batches of " << options.batch_size
+           << "; lower the batch size or the number of latents";
+  return Error(sentence.str());
+}
+
 // Thrown out of the pass over the data that comes before the first step.
 struct Stopped {};
 
 // One fit(): the loop's state in one place.
 class Fit {
  public:
-  Fit(models::SparseAutoencoder& model, const TrainOptions& options, data::EmbeddingSource& rows,
-      const RunOptions& run, const std::function<void(double)>& reading)
-      : model_(model), options_(options), run_(run), loader_(rows, loader_options(model, options_)) {
-    per_epoch_ = loader_.batches_per_epoch();
+  Fit(models::SparseAutoencoder& model, const TrainOptions& options, const TrainerParts& parts,
+      data::EmbeddingSource& rows, const RunOptions& run, const std::function<void(double)>& reading)
+      : model_(model),
+        options_(options),
+        run_(run),
+        feed_(make_host_feed(FeedPlace::of(model), rows, loader_options(model, options_))) {
+    per_epoch_ = feed_->batches_per_epoch();
     steps_ = all_steps();
     if (options_.dead_after == 0) options_.dead_after = rows.rows();
     log_every_ = run.log_every > 0 ? run.log_every : std::max<std::int64_t>(1, steps_ / 200);
@@ -78,12 +94,14 @@ class Fit {
     // First what can fail: a run that cannot start leaves no folder.
     RunFolder::check(run);
     require_memory_to_train(model, options_);
+    require_precision(model, options_);
     if (!RunFolder::has_state(run)) {
       set_statistics(model, data::statistics(rows, reading), options_.scaling, rows.name());
       if (options_.median_bias) start_at_median(model, rows, reading);
     }
+    if (parts.free_memory) keep_on_device(rows, parts.free_memory() / 2, reading);
     if (!run.folder.empty()) folder_.emplace(run);
-    engine_ = make_engine(model, options_);
+    engine_ = parts.engine(model, options_);
     if (folder_ && run.resume) restore(folder_->load_state());
     rows_in_data_ = rows.rows();
     if (folder_) folder_->open_metrics(step_);
@@ -93,7 +111,7 @@ class Fit {
     started_ = last_saved_ = Clock::now();
     first_step_ = last_logged_ = step_;
     last_logged_at_ = started_;
-    loader_.seek(step_ / per_epoch_, step_ % per_epoch_);
+    feed_->seek(step_ / per_epoch_, step_ % per_epoch_);
     const auto stopped = [&] { return stop && stop->load(); };
     TrainResult result;
     while (step_ < steps_ && !stopped()) {
@@ -123,9 +141,30 @@ class Fit {
                                 std::to_string(per_epoch_) + " steps are more than can be counted");
   }
 
+  // A run that goes on has the rows that it began with, to the bit.
+  void keep_on_device(data::EmbeddingSource& rows, std::uint64_t memory,
+                      const std::function<void(double)>& reading) {
+    auto half = HalfRows::if_needed;
+    if (RunFolder::has_state(run_)) {
+      const auto saved = RunFolder::saved_progress(run_.folder);
+      half = saved->rounded_rows ? HalfRows::always : HalfRows::if_exact;
+      if (saved->rounded_rows) fingerprint_ = with_rounded_rows(fingerprint_);
+      if (saved->step >= steps_) return;  // nothing is left to do
+    }
+    const auto kept = rows_that_fit(rows, model_.decoder.device(), memory, half, reading);
+    if (!kept && half == HalfRows::always) {
+      throw IoError(run_.folder.string() +
+                    ": the run began with its rows rounded to float16 on the device, " + "where they need " +
+                    human_bytes(resident_bytes(rows, torch::kFloat16)) + " and may take " +
+                    human_bytes(memory) + "; go on when more is free, or begin a run in a new folder");
+    }
+    if (!kept) return;
+    if (kept->rounded && half == HalfRows::if_needed) fingerprint_ = with_rounded_rows(fingerprint_);
+    feed_ = make_resident_feed(FeedPlace::of(model_), kept, loader_options(model_, options_));
+  }
+
   void one_step() {
-    auto batch = loader_.next();
-    engine_->step(io::model_rows(model_, batch.values), learning_rate(options_, step_, steps_, per_epoch_));
+    engine_->step(feed_->next(), learning_rate(options_, step_, steps_, per_epoch_));
     ++step_;
   }
 
@@ -223,7 +262,7 @@ class Fit {
   models::SparseAutoencoder& model_;
   TrainOptions options_;
   const RunOptions& run_;
-  data::BatchLoader loader_;
+  std::unique_ptr<Feed> feed_;
   std::optional<RunFolder> folder_;
   std::unique_ptr<Engine> engine_;
   std::string fingerprint_;
@@ -236,7 +275,8 @@ class Fit {
 
 }  // namespace
 
-Trainer::Trainer(models::SparseAutoencoder& model, TrainOptions options) : model_(model), options_(options) {
+Trainer::Trainer(models::SparseAutoencoder& model, TrainOptions options, TrainerParts parts)
+    : model_(model), options_(options), parts_(std::move(parts)) {
   options_.validate();
 }
 
@@ -263,9 +303,11 @@ TrainResult Trainer::fit(data::EmbeddingSource& rows, const RunOptions& run) {
     if (stop_ && stop_->load()) throw Stopped();
   };
   try {
-    return Fit(model_, options_, rows, run, reading).loop(callback_, stop_);
+    return Fit(model_, options_, parts_, rows, run, reading).loop(callback_, stop_);
   } catch (const Stopped&) {
     return {};
+  } catch (const c10::OutOfMemoryError&) {
+    throw no_memory_to_train(model_, options_);
   }
 }
 

@@ -72,6 +72,7 @@ TEST(Fingerprint, TellsEveryOptionOfDeadLatentsAndSparsityApart) {
   EXPECT_EQ(told([](auto& o) { o.resample_every = 9; }), "resample every was 0 and is 9 now");
   EXPECT_EQ(told([](auto& o) { o.median_bias = true; }), "median bias was 0 and is 1 now");
   EXPECT_EQ(told([](auto& o) { o.unit_norm = UnitNorm::never; }), "unit norm was 0 and is 2 now");
+  EXPECT_EQ(told([](auto& o) { o.fused.dense_level = 0.5; }), "dense level was unset and is 0.5 now");
 }
 
 TEST(Fingerprint, TellsOtherDataOfTheSameShape) {
@@ -79,6 +80,13 @@ TEST(Fingerprint, TellsOtherDataOfTheSameShape) {
   const auto a = data::in_memory({1, 2, 3, 4}, 2), b = data::in_memory({1, 2, 3, 5}, 2);
   EXPECT_THAT(differences(fingerprint(model, {}, *a, 3), fingerprint(model, {}, *b, 3)),
               testing::StartsWith("data was "));
+}
+
+TEST(Fingerprint, TellsRoundedRows) {
+  const auto exact = words(models::TopK{3}), rounded = with_rounded_rows(exact);
+  EXPECT_FALSE(has_rounded_rows(exact));
+  EXPECT_TRUE(has_rounded_rows(rounded));
+  EXPECT_EQ(differences(exact, rounded), "rows as was unset and is float16 now");
 }
 
 TEST(Fingerprint, TellsHowRowsAreRead) {

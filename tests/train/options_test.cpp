@@ -124,6 +124,8 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_NO_THROW(TrainOptions{.weight_decay = 999}.validate());
   EXPECT_THAT(refusal([](auto& o) { o.clip = -1; }), testing::HasSubstr("clip: "));
   EXPECT_THAT(refusal([](auto& o) { o.dead_after = -1; }), testing::HasSubstr("dead_after: "));
+  EXPECT_THAT(refusal([](auto& o) { o.fused.dense_level = -1; }), testing::HasSubstr("fused.dense: "));
+  EXPECT_THAT(refusal([](auto& o) { o.fused.dense_level = NAN; }), testing::HasSubstr("fused.dense: "));
 }
 
 TEST(SetStatistics, CentresAndScalesTheData) {

@@ -50,8 +50,9 @@ enum class Products {
 
 /// Of the factors of the fused engine's dense products.
 enum class Precision {
-  full,     ///< the model's own
-  bfloat16  ///< 8 bits of mantissa, also of the products; sums, weights and moments stay as they are
+  full,      ///< the model's own
+  bfloat16,  ///< 8 bits of mantissa, also of the products; sums, weights and moments stay as they are
+  tf32       ///< products of 10 bits of mantissa, on CUDA devices alone
 };
 
 /// How the fused engine computes, where there is a choice. Thresholds are shares of all pre-activations that
@@ -63,6 +64,8 @@ struct FusedOptions {
   double dense_decode = 0.45;               ///< of the widest level's own latents: its reconstruction
   double dense_decoder_gradient = 0.55;     ///< of the same: its gradients of latents and dictionary
   double dense_encoder_gradient = 0.6;      ///< of all levels' latents
+  /// On CUDA: share of all latents that a level adds to a row, from which it is computed by dense products.
+  double dense_level = 0.0125;
 };
 
 /// How the centred data is scaled, with E = the mean squared norm of the centred rows.

@@ -51,22 +51,36 @@ struct TrainResult {
   std::optional<StepMetrics> last;  ///< of the last logged step, if this session had any
 };
 
+/// What a Trainer is made of beside its loop, where the defaults do not serve.
+struct TrainerParts {
+  /// Makes the engine, once the model has the statistics of the data. May throw msae::Error where the engine
+  /// has not the memory it needs, saying what to lower.
+  std::function<std::unique_ptr<Engine>(models::SparseAutoencoder&, const TrainOptions&)> engine =
+      make_engine;
+  /// Free memory of the model's device, in bytes. Where the training data takes at most half of it, all rows
+  /// are kept there: as float32, or else as float16, which rounds them (a line of the log says so). Unset:
+  /// rows come from the machine's memory, or the file, batch by batch; on a GPU they are copied while the
+  /// step before is at work.
+  std::function<std::uint64_t()> free_memory = {};
+};
+
 /// Trains a model on a source of embeddings. On one CPU the same options, data and number of threads give the
 /// same bits, also through a stop and a resume.
 class MSAE_EXPORT Trainer {
  public:
   /// The model must outlive the trainer, and be on the device to train on.
   /// \throws std::invalid_argument naming the option that is impossible
-  Trainer(models::SparseAutoencoder& model, TrainOptions options);
+  Trainer(models::SparseAutoencoder& model, TrainOptions options, TrainerParts parts = {});
 
   /// Called on the training thread after every logged step. What it throws ends fit().
   void on_progress(std::function<void(const Progress&)> callback);
-  /// Called with the share done while the statistics of the data are taken, before the first step; may throw
-  /// to stop.
+  /// Called with the share done while the statistics of the data are taken, and while its rows are brought to
+  /// the device if they are kept there, before the first step; may throw to stop.
   void on_reading(std::function<void(double share)> callback);
   /// fit() saves and returns after the current step once `*flag` is true; safe to set from a signal handler.
   /// The flag must outlive fit().
-  /// While statistics are taken there is nothing to save: it returns at once, and writes nothing.
+  /// While the data is read before the first step there is nothing to save: it returns at once, and writes
+  /// nothing.
   void stop_when(const std::atomic<bool>* flag);
 
   /// Trains on all rows: takes the statistics of the data (unless there is a state to resume), then steps to
@@ -78,13 +92,15 @@ class MSAE_EXPORT Trainer {
   /// \throws std::invalid_argument when data and model differ in dimension, the batch exceeds the rows, or an
   ///         option does not suit the model
   /// \throws msae::IoError when the data cannot be read, or the folder cannot be written, is not empty or in
-  ///         use, or holds a run with other options or data than the one to resume
+  ///         use, or holds a run with other options or data than the one to resume, or rows rounded to
+  ///         float16 for which there is no room now
   /// \throws msae::Error when training diverges, all rows are equal, or there is not enough memory
   TrainResult fit(data::EmbeddingSource& rows, const RunOptions& run = {});
 
  private:
   models::SparseAutoencoder& model_;
   TrainOptions options_;
+  TrainerParts parts_;
   std::function<void(const Progress&)> callback_;
   std::function<void(double)> reading_;
   const std::atomic<bool>* stop_ = nullptr;

@@ -1,0 +1,39 @@
+#include "data/epoch_order.h"
+
+#include <numeric>
+#include <stdexcept>
+#include <string>
+
+#include "data/random.h"
+#include "msae/core/memory.h"
+
+namespace msae::data {
+
+std::vector<std::int64_t> epoch_order(std::int64_t rows, const LoaderOptions& options, std::int64_t epoch) {
+  if (options.shuffle) {
+    return permutation(rows, options.epoch_seed ? options.epoch_seed(epoch)
+                                                : mix(options.seed, static_cast<std::uint64_t>(epoch)));
+  }
+  std::vector<std::int64_t> order(static_cast<std::size_t>(rows));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  return order;
+}
+
+void require_memory_of_order(std::int64_t rows) {
+  require_memory(saturating_product(static_cast<std::uint64_t>(rows), sizeof(std::int64_t)),
+                 "an order of " + std::to_string(rows) + " rows");
+}
+
+std::int64_t rows_for_batches(const EmbeddingSource& source) {
+  if (source.rows() >= 1 && source.dim() >= 1) return source.rows();
+  throw std::invalid_argument(source.name() + " has no rows to make batches of");
+}
+
+BatchPlace BatchPlace::at(std::int64_t epoch, std::int64_t index, std::int64_t per_epoch) {
+  if (epoch < 0 || index < 0) {
+    throw std::invalid_argument("no batch " + std::to_string(index) + " of epoch " + std::to_string(epoch));
+  }
+  return {.epoch = epoch + index / per_epoch, .index = index % per_epoch};
+}
+
+}  // namespace msae::data
