@@ -399,10 +399,9 @@ void expect_sum(std::int64_t rows, std::int64_t columns, bool weighted, float si
   const auto weight = Table<float>(1, rows).fill_with(random),
              before = Table<float>(1, columns).fill_with(random);
   const DeviceArray<F> device_from(padded_rows<F>(from, kernels::test::nan_of<float>));
-  const DeviceArray<float> weights(std::vector<float>(weight.data(), weight.data() + rows));
+  const DeviceArray<float> weights(values_of(weight));
   DeviceArray<float> room(sum_room(rows, static_cast<int>(columns)));
-  auto to = adds ? DeviceArray<float>(std::vector<float>(before.data(), before.data() + columns))
-                 : DeviceArray<float>(columns);
+  auto to = adds ? DeviceArray<float>(values_of(before)) : DeviceArray<float>(columns);
   sum_rows<F>(stream, {.rows = rows,
                        .columns = static_cast<int>(columns),
                        .from = device_from.data(),

@@ -76,7 +76,7 @@ class Decoding {
     const DeviceArray<std::uint32_t> kept(kept_);
     const DeviceArray<F> decoder(padded_rows<F>(decoder_));
     const DeviceArray<float> device_dense(dense), sum(sum_), target(padded_rows<float>(target_)),
-        pre_bias(std::vector<float>(pre_bias_.data(), pre_bias_.data() + c_.dim));
+        pre_bias(values_of(pre_bias_));
     const DeviceArray<double> square(square_);
     const DeviceArray<Totals> totals(1, Totals{.counted = counted});
     const DeviceArray<Scalars> scalars(1, Scalars{.factor = factor});

@@ -31,21 +31,6 @@ std::ostream& operator<<(std::ostream& out, const Case& c) {
              << ", fault " << static_cast<int>(c.fault) << ", " << c.threads << " threads";
 }
 
-Rows rows_of(UnitRows before) {
-  switch (before) {
-    case UnitRows::as_they_are:
-      return Rows::as_they_are;
-    case UnitRows::project:
-      return Rows::project;
-    default:
-      return Rows::rescale;
-  }
-}
-
-std::vector<float> values_of(const Table<float>& table) {
-  return {table.data(), table.data() + table.rows() * table.columns()};
-}
-
 // A parameter, its gradient and moments.
 struct Host {
   Table<float> value, gradient, first, second;

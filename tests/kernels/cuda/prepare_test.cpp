@@ -24,10 +24,7 @@ void expect_model_space(std::int64_t rows, std::int64_t dim) {
   if (rows > 1) std::copy_n(mean.data(), dim, &raw(1, 0));
   if (rows > 2) raw(2, dim - 1) = std::numeric_limits<float>::infinity();
 
-  const auto copy = [](const Table<float>& t) {
-    return std::vector<float>(t.data(), t.data() + t.rows() * t.columns());
-  };
-  DeviceArray<float> device_raw(copy(raw)), device_mean(copy(mean)), device_bias(copy(bias)),
+  DeviceArray<float> device_raw(values_of(raw)), device_mean(values_of(mean)), device_bias(values_of(bias)),
       device_scale(1, scale), target(rows * padded(dim));
   DeviceArray<F> input(rows * padded(dim));
   DeviceArray<double> square(rows);
@@ -84,7 +81,7 @@ TYPED_TEST(CudaPrepare, CopiesParametersToFactors) {
     for (const std::int64_t columns : {1, 8, 13, 50}) {
       Random random(static_cast<std::uint64_t>(rows + columns));
       const auto table = Table<float>(rows, columns).fill_with(random);
-      const DeviceArray<float> from(std::vector<float>(table.data(), table.data() + rows * columns));
+      const DeviceArray<float> from(values_of(table));
       DeviceArray<F> to(rows * padded(columns));
       to_factors(stream, rows, static_cast<int>(columns), from.data(), to.data());
       const auto actual = to.host(), expected = padded_rows<F>(table);

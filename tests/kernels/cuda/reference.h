@@ -11,9 +11,11 @@
 #include <limits>
 #include <vector>
 
+#include "kernels/cpu/adam.h"
 #include "kernels/cuda/device.h"
 #include "kernels/cuda/factor.h"
 #include "kernels/cuda/layout.h"
+#include "kernels/cuda/optimiser.h"
 #include "kernels/cuda/plain_products.h"
 #include "kernels/naive.h"
 
@@ -23,6 +25,16 @@ using kernels::test::Entry;
 using kernels::test::Random;
 using kernels::test::Table;
 using Factors = testing::Types<float, bfloat16>;
+
+/// Without what may be between rows.
+template <typename T>
+std::vector<T> values_of(const Table<T>& table) {
+  std::vector<T> values;
+  for (std::int64_t i = 0; i < table.rows(); ++i) {
+    for (std::int64_t j = 0; j < table.columns(); ++j) values.push_back(table(i, j));
+  }
+  return values;
+}
 
 /// How far a number may be off that has been rounded to an F.
 template <typename F>
@@ -223,6 +235,18 @@ inline Table<int> level_table(const Table<float>& values, const std::vector<std:
     }
   }
   return levels;
+}
+
+/// What the CPU calls it.
+inline Rows rows_of(UnitRows before) {
+  switch (before) {
+    case UnitRows::as_they_are:
+      return Rows::as_they_are;
+    case UnitRows::project:
+      return Rows::project;
+    default:
+      return Rows::rescale;
+  }
 }
 
 /// Kinds of pre-activations.

@@ -2,13 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <numeric>
 
-#include "kernels/cuda/device.h"
 #include "kernels/cuda/limits.h"
-#include "kernels/cuda/plain_products.h"
-#include "kernels/step_problem.h"
+#include "kernels/cuda/stepper.h"
 
 namespace msae::kernels::cuda {
 namespace {
@@ -23,116 +20,10 @@ using kernels::test::Positive;
 using kernels::test::Problem;
 using kernels::test::problem_of;
 using kernels::test::Table;
-using test::DeviceArray;
-
-Allocate device_memory() {
-  return [](std::size_t bytes) {
-    auto array = std::make_shared<DeviceArray<std::uint8_t>>(static_cast<std::int64_t>(bytes));
-    return std::shared_ptr<void>(array, array->data());
-  };
-}
-
-template <typename T>
-std::vector<T> values_of(const Table<T>& table) {
-  std::vector<T> values;
-  for (std::int64_t i = 0; i < table.rows(); ++i) {
-    for (std::int64_t j = 0; j < table.columns(); ++j) values.push_back(table(i, j));
-  }
-  return values;
-}
-
-// A parameter as it is trained.
-struct Parameter {
-  DeviceArray<float> value, first, second;
-
-  explicit Parameter(const Table<float>& table)
-      : value(values_of(table)), first(value.size(), 0.0f), second(value.size(), 0.0f) {}
-  Trained trained() { return {value.data(), nullptr, first.data(), second.data()}; }
-};
-
-// A model in training, for one problem's shapes.
-struct Run {
-  DeviceArray<float> mean, scale;
-  Parameter encoder, decoder, latent_bias, pre_bias;
-  DeviceArray<double> sums;
-  DeviceArray<std::int64_t> last_active;
-
-  explicit Run(const Problem<float>& problem)
-      : mean(problem.dim(), 0.0f),
-        scale(1, 1.0f),
-        encoder(problem.encoder),
-        decoder(problem.decoder),
-        latent_bias(problem.latent_bias),
-        pre_bias(problem.pre_bias),
-        sums(5, 0.0),
-        last_active(std::vector<std::int64_t>(static_cast<std::size_t>(problem.latents()))) {
-    // Rows seen are a thousand; who has been silent for more than 500 of them is dead.
-    std::vector<std::int64_t> last(static_cast<std::size_t>(problem.latents()), 1000);
-    for (std::size_t j = 0; j < problem.dead.size(); ++j) last[j] = problem.dead[j] != 0 ? 499 : 500;
-    last_active = DeviceArray<std::int64_t>(last);
-  }
-
-  RunMemory memory() {
-    return {mean.data(),           scale.data(),       encoder.trained(), decoder.trained(),
-            latent_bias.trained(), pre_bias.trained(), sums.data(),       last_active.data()};
-  }
-};
-
-// Parameters stay what they are, and gradients too: no step, no projection.
-UpdateOptions no_update() {
-  return {.before = UnitRows::as_they_are,
-          .unit_after = false,
-          .row_epsilon = 1e-7f,
-          .clip = 0,
-          .beta1 = 0.9f,
-          .beta2 = 0.999f,
-          .epsilon = 1e-8f,
-          .dead_after = 500};
-}
-
-Scalars scalars_of(const Problem<float>& problem) {
-  return {.factor = problem.factor,
-          .loss_weight = 1,
-          .decay = 1,
-          .rate = 0,
-          .correction = 1,
-          .rows_seen = 1000 + problem.rows()};
-}
-
-Table<float> table_of(const float* from, std::int64_t rows, std::int64_t columns, std::int64_t stride) {
-  std::vector<float> values(static_cast<std::size_t>(rows * stride));
-  require(cudaMemcpy(values.data(), from, values.size() * sizeof(float), cudaMemcpyDeviceToHost), "copy");
-  Table<float> table(rows, columns);
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t j = 0; j < columns; ++j) table(i, j) = values[static_cast<std::size_t>(i * stride + j)];
-  }
-  return table;
-}
-
-template <typename F>
-class Stepper {
- public:
-  explicit Stepper(const Problem<float>& problem, UpdateOptions update = no_update())
-      : step_(static_cast<int>(problem.latents()), static_cast<int>(problem.dim()), problem.options, update,
-              products_, device_memory()) {}
-
-  void run(const Problem<float>& problem, Run& memory, const DenseLevels& dense) {
-    step_.prepare(static_cast<int>(problem.rows()), dense);
-    const auto batch = values_of(problem.batch);
-    require(cudaMemcpy(step_.batch(), batch.data(), batch.size() * sizeof(float), cudaMemcpyHostToDevice),
-            "copy");
-    step_.refresh(test::stream, memory.memory());
-    step_.set(test::stream, scalars_of(problem));
-    step_.enqueue(test::stream, memory.memory());
-    test::synchronise();
-  }
-
-  NestedStep<F>& step() { return step_; }
-
- private:
-  test::PlainProducts<F> products_;
-  NestedStep<F> step_;
-};
+using test::Dense;
+using test::Model;
+using test::Stepper;
+using test::table_of;
 
 double off_by(double actual, double expected) {
   return std::abs(actual - expected) / (expected == 0 ? 1 : std::abs(expected));
@@ -142,7 +33,8 @@ template <typename F>
 constexpr double tolerance = sizeof(F) == 4 ? 1e-5 : 2e-2;
 
 template <typename F>
-void expect_like(Stepper<F>& stepper, Run& memory, const Problem<float>& problem, const NaiveStep& expected) {
+void expect_like(Stepper<F>& stepper, Model& memory, const Problem<float>& problem,
+                 const NaiveStep& expected) {
   const auto& step = stepper.step();
   const auto latents = problem.latents(), dim = problem.dim();
   const auto sums = memory.sums.host();
@@ -181,25 +73,13 @@ void expect_like(Stepper<F>& stepper, Run& memory, const Problem<float>& problem
   }
 }
 
-// Which levels are matrices.
-enum class Dense { none, all, odd, last };
-
-DenseLevels dense_of(Dense which, std::size_t levels) {
-  DenseLevels dense(levels);
-  for (std::size_t l = 0; l < levels; ++l) {
-    dense[l] = which == Dense::all || (which == Dense::odd && l % 2 == 1) ||
-               (which == Dense::last && l + 1 == levels);
-  }
-  return dense;
-}
-
 template <typename F>
 void expect_definition(const Problem<float>& problem, Dense dense) {
   const auto& o = problem.options;
   SCOPED_TRACE(testing::Message() << problem.rows() << " x " << problem.dim() << ", " << problem.latents()
                                   << " latents, levels " << testing::PrintToString(o.levels) << ", dense "
                                   << static_cast<int>(dense));
-  Run memory(problem);
+  Model memory(problem);
   Stepper<F> stepper(problem);
   stepper.run(problem, memory, dense_of(dense, o.levels.size()));
   expect_like(stepper, memory, problem, naive_step(problem));
