@@ -50,16 +50,26 @@ __global__ void add_chunks_kernel(const __grid_constant__ SortColumns work, int 
   work.columns.begin[j] = count;
 }
 
-// One block: counts become beginnings.
+// One block: counts become beginnings, some of each thread at a time.
 __global__ void begin_kernel(const __grid_constant__ SortColumns work) {
+  constexpr int each = 8;
   auto* room = reinterpret_cast<std::uint32_t*>(shared_memory());
+  auto* begin = work.columns.begin;
   std::uint32_t so_far = 0;
-  for (int first = 0; first <= work.latents; first += static_cast<int>(blockDim.x)) {
-    const int j = first + static_cast<int>(threadIdx.x);
-    const auto mine = j < work.latents ? work.columns.begin[j] : 0;
-    std::uint32_t total = 0;
-    const auto earlier = sum_before(mine, room, total);
-    if (j <= work.latents) work.columns.begin[j] = so_far + earlier;
+  for (int first = 0; first <= work.latents; first += static_cast<int>(blockDim.x) * each) {
+    const int j = first + static_cast<int>(threadIdx.x) * each;
+    std::uint32_t count[each], mine = 0, total = 0;
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+      count[i] = j + i < work.latents ? begin[j + i] : 0;
+      mine += count[i];
+    }
+    auto at = so_far + sum_before(mine, room, total);
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+      if (j + i <= work.latents) begin[j + i] = at;
+      at += count[i];
+    }
     so_far += total;
   }
 }

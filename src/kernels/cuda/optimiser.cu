@@ -227,9 +227,20 @@ __global__ void dead_kernel(const __grid_constant__ MarkDead work) {
   if (threadIdx.x == 0 && count > 0) atomicAdd(&work.totals->dead, static_cast<unsigned long long>(count));
 }
 
-// One block.
+// A block a level, and one more for the sums of losses.
 __global__ void sums_kernel(const __grid_constant__ CountStep work) {
   auto* room = reinterpret_cast<double*>(shared_memory());
+  const int level = static_cast<int>(blockIdx.x);
+  if (level < work.levels) {
+    unsigned long long count = 0;
+    for (std::int64_t b = threadIdx.x; b < work.rows; b += blockDim.x)
+      count += work.kept[b * work.levels + level];
+    count = block_sum(count, reinterpret_cast<unsigned long long*>(room));
+    if (threadIdx.x != 0) return;
+    work.counts[level] = count;
+    if (level == 0) work.sums[3] += static_cast<double>(count);
+    return;
+  }
   double loss = 0, residual = 0;
   for (int b = static_cast<int>(threadIdx.x); b < work.rows; b += static_cast<int>(blockDim.x)) {
     loss += work.loss[b];
@@ -237,18 +248,10 @@ __global__ void sums_kernel(const __grid_constant__ CountStep work) {
   }
   loss = block_sum(loss, room);
   residual = block_sum(residual, room);
-  for (int l = 0; l < work.levels; ++l) {
-    unsigned long long count = 0;
-    for (std::int64_t b = threadIdx.x; b < work.rows; b += blockDim.x)
-      count += work.kept[b * work.levels + l];
-    count = block_sum(count, reinterpret_cast<unsigned long long*>(room));
-    if (threadIdx.x == 0) work.counts[l] = count;
-  }
   if (threadIdx.x != 0) return;
   work.sums[0] += loss * work.scalars->loss_weight * work.rows;
   work.sums[1] += residual;
   work.sums[2] += work.totals->square;
-  work.sums[3] += static_cast<double>(work.counts[0]);
   work.sums[4] += work.rows;
 }
 
@@ -277,7 +280,9 @@ void mark_dead(Stream stream, const MarkDead& work) {
 }
 
 void count_step(Stream stream, const CountStep& work) {
-  launch(stream, {dim3(1), block_of(one_block), most_warps * sizeof(double)}, sums_kernel, work);
+  launch(stream,
+         {dim3(static_cast<unsigned>(work.levels) + 1), block_of(one_block), most_warps * sizeof(double)},
+         sums_kernel, work);
   const auto block = block_of(latent_threads);
   launch(stream, {dim3(blocks_for(work.latents, block)), block}, fired_kernel, work);
 }
