@@ -202,7 +202,6 @@ void expect_ranking(const Case& c) {
 }
 
 // With options that its number decides on.
-template <typename F>
 Case some_case(std::int64_t latents, const std::vector<std::uint32_t>& keep, Values values,
                std::uint64_t number) {
   Random random(number);
@@ -218,7 +217,7 @@ Case some_case(std::int64_t latents, const std::vector<std::uint32_t>& keep, Val
          .threads = threads[number / 2 % 5],
          .seed = number};
   for (std::int64_t j = 0; number % 6 == 0 && j < latents; ++j)
-    c.wanted.push_back(random.chance(0.4) ? static_cast<std::uint8_t>(1 + j % 255) : 0);
+    c.wanted.push_back(static_cast<std::uint8_t>(random.chance(0.4) ? 1 + j % 255 : 0));
   return c;
 }
 
@@ -231,7 +230,7 @@ TYPED_TEST(CudaSelect, IsARankingForEveryKindOfValues) {
   for (const std::uint32_t latents : {1, 7, 8, 9, 31, 33, 100, 257, 700}) {
     for (const auto& keep : keep_lists(latents)) {
       for (const auto values : all_values) {
-        expect_ranking<TypeParam>(some_case<TypeParam>(latents, keep, values, ++number));
+        expect_ranking<TypeParam>(some_case(latents, keep, values, ++number));
       }
     }
   }
@@ -244,7 +243,7 @@ TYPED_TEST(CudaSelect, IsARankingOfManyLatents) {
     const auto lists = keep_lists(latents);
     for (const auto values : all_values) {
       ++number;
-      auto c = some_case<TypeParam>(latents, lists[number * 3 % lists.size()], values, number);
+      auto c = some_case(latents, lists[number * 3 % lists.size()], values, number);
       c.rows = 1;
       expect_ranking<TypeParam>(c);
     }
