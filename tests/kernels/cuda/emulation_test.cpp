@@ -287,5 +287,106 @@ TEST_P(Emulation, ThreadsReturnWhenTheyAreThrough) {
   for (unsigned i = 0; i < found.size(); ++i) ASSERT_EQ(found[i], 2 * i);
 }
 
+// The nearest upper half of a float, as numbers tell.
+unsigned short nearest_half(std::uint32_t bits) {
+  const double value = __uint_as_float(bits);
+  const auto below = bits & 0xffff0000u, above = below + 0x10000u;  // by magnitude
+  constexpr std::uint32_t sign = 0x80000000u, infinity = 0x7f800000u;
+  const auto number = [](std::uint32_t of) {
+    if ((of & ~sign) != infinity) return static_cast<double>(__uint_as_float(of));
+    return std::copysign(std::ldexp(1.0, 128), __uint_as_float(of));
+  };
+  if ((bits & ~sign) == infinity) return static_cast<unsigned short>(bits >> 16);
+  const auto down = std::abs(value - number(below)), up = std::abs(number(above) - value);
+  const bool even = (below >> 16) % 2 == 0;
+  return static_cast<unsigned short>((down < up || (down == up && even) ? below : above) >> 16);
+}
+
+TEST(EmulatedNumbers, Bfloat16IsTheNearestOrTheEvenOfTwo) {
+  for (std::uint32_t high = 0; high <= 0xffff; ++high) {
+    for (const std::uint32_t low : {0x0000u, 0x0001u, 0x1234u, 0x7fffu, 0x8000u, 0x8001u, 0xffffu}) {
+      const auto bits = high << 16 | low;
+      const auto value = __uint_as_float(bits);
+      const auto rounded = __bfloat16_as_ushort(__float2bfloat16_rn(value));
+      if (std::isnan(value)) {
+        ASSERT_TRUE(std::isnan(__bfloat162float(__ushort_as_bfloat16(rounded)))) << bits;
+      } else {
+        ASSERT_EQ(rounded, nearest_half(bits)) << bits;
+      }
+    }
+  }
+}
+
+TEST(EmulatedNumbers, Bfloat16IsTheUpperHalfOfAFloat) {
+  for (std::uint32_t half = 0; half <= 0xffff; ++half) {
+    const auto value = __bfloat162float(__ushort_as_bfloat16(static_cast<unsigned short>(half)));
+    ASSERT_EQ(__float_as_uint(value), half << 16);
+    ASSERT_TRUE(std::isnan(value) || __bfloat16_as_ushort(__float2bfloat16_rn(value)) == half) << half;
+  }
+}
+
+TEST(EmulatedNumbers, AreCountedAndCompared) {
+  EXPECT_EQ(__popc(0xf0f0u), 8);
+  EXPECT_EQ(__popcll(~0ull), 64);
+  EXPECT_EQ(__clz(1), 31);
+  EXPECT_EQ(__clz(0), 32);
+  EXPECT_EQ(__clz(-1), 0);
+  EXPECT_EQ(__ffs(0), 0);
+  EXPECT_EQ(__ffs(8), 4);
+  constexpr auto nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(min(nan, 2.0f), 2.0f);
+  EXPECT_EQ(max(nan, 2.0f), 2.0f);
+  EXPECT_EQ(min(-3, 2), -3);
+  EXPECT_EQ(max(std::int64_t{-3}, std::int64_t{2}), 2);
+  EXPECT_EQ(min(-3, 2u), 2u) << "both are unsigned";
+  static_assert(std::is_same_v<decltype(min(-3, 2u)), unsigned>);
+}
+
+TEST(EmulatedMemory, ArraysGoToTheDeviceAndComeBack) {
+  const std::vector<double> values = {1, 2, 3};
+  DeviceArray<double> array(values);
+  EXPECT_EQ(array.size(), 3);
+  EXPECT_EQ(array.host(), values);
+  auto moved = std::move(array);
+  EXPECT_EQ(moved.host(), values);
+  EXPECT_EQ(DeviceArray<int>(3, 7).host(), (std::vector<int>{7, 7, 7}));
+  EXPECT_TRUE(DeviceArray<int>(0).host().empty());
+}
+
+TEST(EmulatedMemory, IsNotANumberAtFirst) {
+  for (const auto value : DeviceArray<float>(5).host()) EXPECT_TRUE(std::isnan(value));
+  for (const auto value : DeviceArray<double>(5).host()) EXPECT_TRUE(std::isnan(value));
+  for (const auto value : DeviceArray<std::int64_t>(5).host()) EXPECT_EQ(value, -1);
+}
+
+TEST(EmulatedLaunch, BlocksHaveAsManyThreadsAsATestWants) {
+  const auto usual = most_shared;
+  EXPECT_EQ(block_of(32), 32u);
+  EXPECT_EQ(block_of(256), 64u);
+  {
+    const Limits limits(96, 1000);
+    EXPECT_EQ(block_of(256), 96u);
+    EXPECT_EQ(most_shared, 1000u);
+  }
+  EXPECT_EQ(block_of(256), 64u);
+  EXPECT_EQ(most_shared, usual);
+}
+
+__global__ void nothing() {}
+
+TEST(EmulatedLaunch, IsRefusedAsOnADevice) {
+  EXPECT_THROW(launch(stream, {dim3(1), 2048}, nothing), DeviceError);
+  EXPECT_THROW(launch(stream, {dim3(1, 70000), 32}, nothing), DeviceError);
+  EXPECT_THROW(launch(stream, {dim3(1), 32, 1 << 20}, nothing), DeviceError);
+  cudaLaunchConfig_t config{};
+  config.gridDim = config.blockDim = dim3(1);
+  config.blockDim.x = 32;
+  config.dynamicSmemBytes = 100 * 1024;
+  EXPECT_NE(cudaLaunchKernelEx(&config, nothing), cudaSuccess) << "has not been asked for";
+  EXPECT_NE(cudaGetLastError(), cudaSuccess);
+  EXPECT_EQ(cudaGetLastError(), cudaSuccess);
+  launch(stream, {dim3(1), 32, 100 * 1024}, nothing);
+}
+
 }  // namespace
 }  // namespace msae::kernels::cuda::test

@@ -5,8 +5,8 @@
 
 namespace msae::kernels::cuda::test {
 
-/// Says nothing to a GPU. Where kernels are emulated, blocks have at most so many threads, and so many bytes of
-/// shared memory, within its life.
+/// Says nothing to a GPU. Where kernels are emulated, blocks have at most so many threads, and so many bytes
+/// of shared memory, within its life.
 class Limits {
  public:
   explicit Limits(unsigned, unsigned long long = most_shared) {}

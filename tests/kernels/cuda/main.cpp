@@ -1,5 +1,5 @@
-// Runs the tests on the device. `--planted NAME` runs a kernel with a fault instead, for a sanitizer to find: tests of
-// that name which are there where kernels are emulated.
+// Runs the tests on the device. `--planted NAME` runs a kernel with a fault instead, for a sanitizer to find:
+// tests of that name which are there where kernels are emulated.
 #include <cuda_runtime.h>
 #include <gtest/gtest.h>
 

@@ -21,17 +21,18 @@ warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -Wno-restrict -
 flags=(-std=c++20 -O2 -g1 "${warnings[@]}")
 emulated=(-I$here/emulation -Isrc -Itests)
 sanitized=()
-planted=()
+faults=()  # planted, and what their reports say
 export ASAN_OPTIONS=${ASAN_OPTIONS:-} TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS:-}"
 case $mode in
   native) ;;
   asan)
     sanitized=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-    planted=(bounds bounds_shared)
+    faults=(bounds heap-buffer-overflow bounds_of_shared heap-buffer-overflow bounds_of_own stack-buffer-overflow
+            alignment "misaligned address")
     ;;
   tsan)
     sanitized=(-O1 -fsanitize=thread)
-    planted=(race race_of_warp race_of_blocks)
+    for fault in race race_of_{rounds,lanes,blocks}; do faults+=("$fault" "data race"); done
     ;;
   *) usage >&2; exit 2 ;;
 esac
@@ -48,6 +49,10 @@ if [ -n "${HIGHWAY:-}" ]; then
   flags+=(-isystem "$HIGHWAY/include")
   libraries=(-L"$HIGHWAY/lib" "-Wl,-rpath,$HIGHWAY/lib" "${libraries[@]}")
 fi
+
+# One at a time builds.
+exec 9> "$plain/lock"
+flock 9
 
 # Compiles $1 to $2 where it is newer than that, or what it has included is.
 objects=()
@@ -89,5 +94,16 @@ done
 wait
 for object in "${objects[@]}"; do [ -e "$object" ] || exit 1; done
 "$CXX" "${flags[@]}" "${sanitized[@]}" "${objects[@]}" "${libraries[@]}" -o "$build/tests"
+flock -u 9
 
 "$build/tests" --gtest_brief=1 "${arguments[@]}"
+
+for ((i = 0; i < ${#faults[@]}; i += 2)); do
+  name=${faults[i]} said=${faults[i + 1]} log=$build/planted_${faults[i]}
+  if "$build/tests" --planted "$name" > "$log" 2>&1 || ! grep -q "$said" "$log"; then
+    cat "$log" >&2
+    echo "the planted fault $name has not been found" >&2
+    exit 1
+  fi
+  echo "found the planted $name"
+done

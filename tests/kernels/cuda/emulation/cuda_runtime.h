@@ -37,7 +37,7 @@ inline void __syncwarp(unsigned mask = 0xffffffffu) {
 namespace emulation {
 
 template <typename V>
-concept Shuffled = std::is_arithmetic_v<V> && (sizeof(V) == 4 || sizeof(V) == 8);
+concept Shuffled = std::is_arithmetic_v<V> &&(sizeof(V) == 4 || sizeof(V) == 8);
 
 template <Shuffled V>
 V exchange_value(const char* what, unsigned mask, V value, unsigned from) {
@@ -107,7 +107,8 @@ concept Atomic = std::same_as<V, int> || std::same_as<V, unsigned> || std::same_
 template <typename V, typename Change>
 V change_value(V* place, Change change) {
   auto value = __atomic_load_n(place, __ATOMIC_RELAXED);
-  while (!__atomic_compare_exchange_n(place, &value, change(value), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  while (
+      !__atomic_compare_exchange_n(place, &value, change(value), false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
   }
   return value;
 }
@@ -213,7 +214,7 @@ concept Compared = std::is_arithmetic_v<A> && std::is_arithmetic_v<B> && sizeof(
 
 // Of a NaN and a number these give the number.
 template <typename A, typename B>
-  requires emulation::Compared<A, B>
+requires emulation::Compared<A, B>
 auto min(A a, B b) {
   using Both = std::common_type_t<A, B>;
   if constexpr (std::is_floating_point_v<A>) return std::fmin(a, b);
@@ -221,7 +222,7 @@ auto min(A a, B b) {
 }
 
 template <typename A, typename B>
-  requires emulation::Compared<A, B>
+requires emulation::Compared<A, B>
 auto max(A a, B b) {
   using Both = std::common_type_t<A, B>;
   if constexpr (std::is_floating_point_v<A>) return std::fmax(a, b);
@@ -269,8 +270,8 @@ inline cudaError_t objection(const cudaLaunchConfig_t& config, const void* kerne
   const auto& grid = config.gridDim;
   const auto& block = config.blockDim;
   constexpr unsigned most_wide = 0x7fffffff, most_high = 65535;
-  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > most_wide || grid.y > most_high || grid.z > most_high ||
-      block.x == 0 || block.x > device_threads) {
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0 || grid.x > most_wide || grid.y > most_high ||
+      grid.z > most_high || block.x == 0 || block.x > device_threads) {
     return cudaErrorInvalidConfiguration;
   }
   if (block.x % 32 != 0 || block.y != 1 || block.z != 1) {
@@ -298,8 +299,10 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(
   const auto error = emulation::objection(*config, reinterpret_cast<const void*>(kernel));
   if (error != cudaSuccess) return emulation::keep(error);
   const std::tuple<Parameters...> values(static_cast<Parameters>(arguments)...);
-  emulation::run(config->gridDim, config->blockDim.x, config->dynamicSmemBytes,
-                 [&] { std::apply(kernel, values); });
+  emulation::in_order(config->stream, [values, kernel, grid = config->gridDim, threads = config->blockDim.x,
+                                       shared = config->dynamicSmemBytes] {
+    emulation::run(grid, threads, shared, [&] { std::apply(kernel, values); });
+  });
   return cudaSuccess;
 }
 

@@ -1,10 +1,12 @@
-// The part of CUDA's header of this name that is used here. What is asked for has happened when a function returns.
+// The part of CUDA's header of this name that is used here. What is asked for has happened when a function
+// returns.
 #pragma once
 
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
 
+#include "kernels/cuda/emulation/graphs.h"
 #include "kernels/cuda/emulation/vector_types.h"
 
 enum cudaError_t {
@@ -24,7 +26,6 @@ enum cudaMemcpyKind {
 
 enum cudaFuncAttribute { cudaFuncAttributeMaxDynamicSharedMemorySize = 8 };
 
-using cudaStream_t = struct CUstream_st*;
 using cudaEvent_t = struct CUevent_st*;
 
 inline constexpr unsigned cudaStreamNonBlocking = 1, cudaEventDisableTiming = 2;
@@ -53,10 +54,14 @@ inline cudaError_t keep(cudaError_t error) {
 
 inline const char* cudaGetErrorString(cudaError_t error) {
   switch (error) {
-    case cudaSuccess: return "no error";
-    case cudaErrorInvalidValue: return "invalid argument";
-    case cudaErrorMemoryAllocation: return "out of memory";
-    case cudaErrorInvalidConfiguration: return "invalid configuration argument";
+    case cudaSuccess:
+      return "no error";
+    case cudaErrorInvalidValue:
+      return "invalid argument";
+    case cudaErrorMemoryAllocation:
+      return "out of memory";
+    case cudaErrorInvalidConfiguration:
+      return "invalid configuration argument";
   }
   return "unrecognized error code";
 }
@@ -125,15 +130,17 @@ inline cudaError_t cudaMemcpy(void* to, const void* from, std::size_t size, cuda
 }
 
 inline cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t size, cudaMemcpyKind kind,
-                                   cudaStream_t = nullptr) {
-  return cudaMemcpy(to, from, size, kind);
+                                   cudaStream_t stream = nullptr) {
+  emulation::in_order(stream, [=] { cudaMemcpy(to, from, size, kind); });
+  return cudaSuccess;
 }
 
 inline cudaError_t cudaMemcpy2D(void* to, std::size_t to_pitch, const void* from, std::size_t from_pitch,
                                 std::size_t width, std::size_t height, cudaMemcpyKind kind) {
   if (width > to_pitch || width > from_pitch) return emulation::keep(cudaErrorInvalidValue);
   for (std::size_t i = 0; i < height; ++i) {
-    cudaMemcpy(static_cast<char*>(to) + i * to_pitch, static_cast<const char*>(from) + i * from_pitch, width, kind);
+    cudaMemcpy(static_cast<char*>(to) + i * to_pitch, static_cast<const char*>(from) + i * from_pitch, width,
+               kind);
   }
   return cudaSuccess;
 }
@@ -149,8 +156,9 @@ inline cudaError_t cudaMemset(void* memory, int value, std::size_t size) {
   return cudaSuccess;
 }
 
-inline cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t size, cudaStream_t = nullptr) {
-  return cudaMemset(memory, value, size);
+inline cudaError_t cudaMemsetAsync(void* memory, int value, std::size_t size, cudaStream_t stream = nullptr) {
+  emulation::in_order(stream, [=] { cudaMemset(memory, value, size); });
+  return cudaSuccess;
 }
 
 // Streams and events are names only.
@@ -199,5 +207,42 @@ inline cudaError_t cudaEventSynchronize(cudaEvent_t) {
 
 inline cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
   *milliseconds = 0;
+  return cudaSuccess;
+}
+
+enum cudaStreamCaptureMode { cudaStreamCaptureModeThreadLocal = 1 };
+
+inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  // CUDA does not record the default stream.
+  if (!stream) return emulation::keep(cudaErrorInvalidValue);
+  return emulation::keep(emulation::recordings.try_emplace(stream).second ? cudaSuccess
+                                                                          : cudaErrorInvalidValue);
+}
+
+inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const auto recording = emulation::recordings.find(stream);
+  if (recording == emulation::recordings.end()) return emulation::keep(cudaErrorInvalidValue);
+  *graph = new emulation::Graph(std::move(recording->second));
+  emulation::recordings.erase(recording);
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaGraphInstantiate(cudaGraphExec_t* launches, cudaGraph_t graph, unsigned long long) {
+  *launches = new emulation::Graph(*graph);
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t launches) {
+  delete launches;
+  return cudaSuccess;
+}
+
+inline cudaError_t cudaGraphLaunch(cudaGraphExec_t launches, cudaStream_t) {
+  for (const auto& work : launches->work) work();
   return cudaSuccess;
 }

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -17,8 +18,8 @@ namespace {
 
 constexpr unsigned warp = 32;
 
-// Where `count` threads meet, again and again. Who leaves it for the next meeting may be ahead of those who have
-// not left this one, but not further: two places for what they leave there are enough.
+// Where `count` threads meet, again and again. Who leaves it for the next meeting may be ahead of those who
+// have not left this one, but not further: two places for what they leave there are enough.
 struct Meeting {
   unsigned count = 0, present = 0, turn = 0;
   const char* what = nullptr;
@@ -45,8 +46,11 @@ struct Team {
   Warp warp_of[device_threads / warp];
   Meeting block;
   unsigned threads = 0;
-  unsigned char* shared = nullptr;
+  // Memory of the block, and of all blocks of the launch: what one has done with its own is nothing to the
+  // others.
   std::size_t shared_size = 0;
+  unsigned char* shared = nullptr;
+  std::vector<unsigned char*> all_shared;
   const std::function<void()>* kernel = nullptr;
   char begun = 0, ended = 0;  // what the blocks follow, and precede
 };
@@ -68,9 +72,6 @@ void prepare(Team& to, unsigned threads, std::size_t shared, const std::function
   }
   for (auto& one : to.warp_of) one.meeting.count = warp;
   to.block.count = to.threads = threads;
-  void* memory = nullptr;
-  if (shared > 0 && posix_memalign(&memory, 16, shared) != 0) fail("no memory for blocks");
-  to.shared = static_cast<unsigned char*>(memory);
   to.shared_size = shared;
   to.kernel = &kernel;
 }
@@ -108,13 +109,29 @@ EMULATION_UNSEEN void work() noexcept {
   fail("block %u, %u is stuck%s", blockIdx.x, blockIdx.y, text.c_str());
 }
 
+void take_shared_memory(Team& to) {
+  if (to.shared_size == 0) return;
+  void* memory = nullptr;
+  if (posix_memalign(&memory, 16, to.shared_size) != 0) fail("no memory for a block");
+  std::memset(memory, 0xff, to.shared_size);
+  to.shared = static_cast<unsigned char*>(memory);
+  to.all_shared.push_back(to.shared);
+}
+
+void free_shared_memory(Team& of) {
+  for (auto* one : of.all_shared) std::free(one);
+  of.all_shared.clear();
+  of.shared = nullptr;
+}
+
 EMULATION_UNSEEN bool can_go_on(const Worker& worker) {
   return !worker.done && (!worker.meeting || worker.meeting->turn != worker.turn);
 }
 
 // Threads have their turns in this order and in the opposite one: what depends on it comes to light.
 EMULATION_UNSEEN void run_block(Team& of) {
-  for (std::size_t i = 0; i < of.shared_size; ++i) static_cast<volatile unsigned char*>(of.shared)[i] = 0xff;
+  take_shared_memory(of);
+  precede(&of.begun);
   for (unsigned i = 0; i < of.threads; ++i) {
     of.worker[i]->done = false;
     of.worker[i]->fiber.begin(work);
@@ -139,7 +156,6 @@ EMULATION_UNSEEN void run_block(Team& of) {
 EMULATION_UNSEEN void run_blocks(dim3 blocks, unsigned first) {
   gridDim = blocks;
   blockDim = dim3(teams[0].threads);
-  for (auto t = first; t < team_count; t += process_threads) precede(&teams[t].begun);
   const auto count = std::uint64_t{blocks.x} * blocks.y * blocks.z;
   for (std::uint64_t i = first; i < count; i += process_threads) {
     blockIdx.x = static_cast<unsigned>(i % blocks.x);
@@ -157,7 +173,8 @@ EMULATION_UNSEEN void meet(Meeting& meeting, const char* what, bool orders) {
   if (meeting.present == 0) {
     meeting.what = what;
   } else if (meeting.what != what && std::strcmp(meeting.what, what) != 0) {
-    fail("block %u, %u: thread %u is at %s, others at %s", blockIdx.x, blockIdx.y, self->index, what, meeting.what);
+    fail("block %u, %u: thread %u is at %s, others at %s", blockIdx.x, blockIdx.y, self->index, what,
+         meeting.what);
   }
   if (orders) precede(&meeting.edge[turn % 2]);
   if (++meeting.present == meeting.count) {
@@ -187,12 +204,12 @@ EMULATION_UNSEEN const std::uint64_t* gather(const char* what, unsigned mask, st
 void run(dim3 blocks, unsigned threads, std::size_t shared, const std::function<void()>& kernel) {
   static std::mutex one_at_a_time;
   const std::lock_guard lock(one_at_a_time);
-  for (auto& one : teams) prepare(one, threads, shared, kernel);
-  std::vector<std::thread> crew;
   const auto count = std::uint64_t{blocks.x} * blocks.y * blocks.z;
+  for (unsigned i = 0; i < team_count && i < count; ++i) prepare(teams[i], threads, shared, kernel);
+  std::vector<std::thread> crew;
   for (unsigned i = 0; i < process_threads && i < count; ++i) crew.emplace_back(run_blocks, blocks, i);
   for (auto& one : crew) one.join();
-  for (auto& one : teams) std::free(one.shared);
+  for (auto& one : teams) free_shared_memory(one);
 }
 
 EMULATION_UNSEEN unsigned char* shared_memory() {

@@ -1,10 +1,10 @@
-// Runs kernels on the CPU, so that sanitizers see what their threads do. Each thread of a block is a fiber that runs
-// until it has to wait; what orders threads on a GPU, and nothing else, orders them for ThreadSanitizer. Blocks are
-// dealt to teams of fibers: those of different teams are not ordered. Threads that wait for one that does not come
-// end the process, as does an exception.
+// Runs kernels on the CPU, so that sanitizers see what their threads do. Each thread of a block is a fiber
+// that runs until it has to wait; what orders threads on a GPU, and nothing else, orders them for
+// ThreadSanitizer. Blocks are dealt to teams of fibers: those of different teams are not ordered. Threads
+// that wait for one that does not come end the process, as does an exception.
 //
-// Not emulated: static __shared__ arrays, warps that are not full, several dimensions of a block, and threads that
-// wait for each other in loops of their own.
+// Not emulated: static __shared__ arrays, warps that are not full, several dimensions of a block, and threads
+// that wait for each other in loops of their own.
 #pragma once
 
 #include <cstddef>

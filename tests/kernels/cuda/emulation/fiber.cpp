@@ -19,8 +19,8 @@
 #pragma weak __sanitizer_start_switch_fiber
 #pragma weak __sanitizer_finish_switch_fiber
 
-// Saves what a function has to leave as it was on the stack, and the stack pointer at `save`; goes on from `take`,
-// which another call has saved.
+// Saves what a function has to leave as it was on the stack, and the stack pointer at `save`; goes on from
+// `take`, which another call has saved.
 extern "C" void emulation_switch_stack(void** save, void* take);
 
 #ifndef __x86_64__
@@ -62,7 +62,8 @@ thread_local Fiber* running;
 
 // Its lowest page is not for use: a stack that overflows ends the process.
 Fiber::Fiber() {
-  void* memory = mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  void* memory =
+      mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   mprotect(memory, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), PROT_NONE);
   memory_ = static_cast<char*>(memory);

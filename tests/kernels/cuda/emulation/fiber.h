@@ -1,10 +1,11 @@
-// A thread of a kernel: a stack of its own, which runs when it is told to. Sanitizers know each one as a thread.
+// A thread of a kernel: a stack of its own, which runs when it is told to. Sanitizers know each one as a
+// thread.
 #pragma once
 
 namespace emulation {
 
-/// Asks for a function not to be looked at by ThreadSanitizer. What it calls still is, unless that is inlined: it
-/// works with plain pointers.
+/// Asks for a function not to be looked at by ThreadSanitizer. What it calls still is, unless that is
+/// inlined: it works with plain pointers.
 #define EMULATION_UNSEEN __attribute__((no_sanitize("thread")))
 
 class Fiber {

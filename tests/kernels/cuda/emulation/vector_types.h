@@ -39,5 +39,6 @@ struct double2 {
 
 struct dim3 {
   unsigned x, y, z;
-  constexpr dim3(unsigned width = 1, unsigned height = 1, unsigned depth = 1) : x(width), y(height), z(depth) {}
+  constexpr dim3(unsigned width = 1, unsigned height = 1, unsigned depth = 1)
+      : x(width), y(height), z(depth) {}
 };
