@@ -1,7 +1,15 @@
-# Whether this build can put tensors on a GPU: MSAE_CUDA, from MSAE_WITH_CUDA. ON insists and says in one
-# sentence what is missing; AUTO takes what there is.
+# Whether this build can put tensors on a GPU and has kernels for it (msae::cuda): MSAE_CUDA, from MSAE_WITH_CUDA.
+# ON insists and says in one sentence what is missing; AUTO takes what there is. Where it is, the language CUDA is
+# enabled, which no other build asks for.
 set(MSAE_CUDA OFF)
 set(cuda_obstacle "")
+
+# The major version of CUDA that Torch was built for is the one its libraries are linked against.
+set(torch_cuda_major "")
+if(EXISTS ${MSAE_TORCH_ROOT}/lib/libtorch_cuda.so)
+  file(STRINGS ${MSAE_TORCH_ROOT}/lib/libc10_cuda.so torch_cudart REGEX "libcudart[^ ]*[.]so[.][0-9]+")
+  string(REGEX REPLACE ".*libcudart[^ ]*[.]so[.]([0-9]+).*" "\\1" torch_cuda_major "${torch_cudart}")
+endif()
 
 if(NOT MSAE_WITH_CUDA MATCHES "^(AUTO|ON|OFF)$")
   message(FATAL_ERROR "MSAE_WITH_CUDA is ${MSAE_WITH_CUDA}; it can be AUTO, ON or OFF.")
@@ -16,12 +24,6 @@ if(MSAE_WITH_CUDA STREQUAL AUTO)
   endif()
 endif()
 
-# The major version of CUDA that Torch was built for is the one its libraries are linked against.
-set(torch_cuda_major "")
-if(EXISTS ${MSAE_TORCH_ROOT}/lib/libtorch_cuda.so)
-  file(STRINGS ${MSAE_TORCH_ROOT}/lib/libc10_cuda.so torch_cudart REGEX "libcudart[^ ]*[.]so[.][0-9]+")
-  string(REGEX REPLACE ".*libcudart[^ ]*[.]so[.]([0-9]+).*" "\\1" torch_cuda_major "${torch_cudart}")
-endif()
 file(GLOB torch_wheels ${MSAE_TORCH_ROOT}/../nvidia/*/lib)
 file(GLOB torch_cublas ${MSAE_TORCH_ROOT}/../nvidia/*/lib/libcublas.so*)
 # The toolkit that the set-up script fetched with Torch fits it; one on the machine need not.
@@ -29,9 +31,9 @@ set(toolkit_of_torch ${MSAE_TORCH_ROOT}/../nvidia/cu${torch_cuda_major})
 if(EXISTS ${toolkit_of_torch}/bin/nvcc AND NOT DEFINED CMAKE_CUDA_COMPILER AND NOT DEFINED CUDAToolkit_ROOT)
   get_filename_component(CUDAToolkit_ROOT ${toolkit_of_torch} REALPATH)
   set(CMAKE_CUDA_COMPILER ${CUDAToolkit_ROOT}/bin/nvcc)
-  set(CUDA_TOOLKIT_ROOT_DIR ${CUDAToolkit_ROOT})
 endif()
 find_package(CUDAToolkit QUIET)
+find_file(cublas_header cublasLt.h PATHS ${CUDAToolkit_INCLUDE_DIRS} NO_DEFAULT_PATH NO_CACHE)
 if(NOT torch_cuda_major)
   set(cuda_obstacle "LibTorch in ${MSAE_TORCH_ROOT} is a CPU-only build")
 elseif(torch_wheels AND NOT torch_cublas)
@@ -41,6 +43,8 @@ elseif(NOT CUDAToolkit_FOUND)
 elseif(NOT CUDAToolkit_VERSION_MAJOR EQUAL torch_cuda_major)
   set(cuda_obstacle
       "the CUDA toolkit is version ${CUDAToolkit_VERSION} but LibTorch was built for ${torch_cuda_major}")
+elseif(NOT cublas_header)
+  set(cuda_obstacle "the CUDA toolkit in ${CUDAToolkit_BIN_DIR} is without cuBLAS (cublasLt.h)")
 endif()
 if(cuda_obstacle AND MSAE_WITH_CUDA STREQUAL ON)
   message(FATAL_ERROR "MSAE_WITH_CUDA=ON: ${cuda_obstacle}.")
@@ -49,5 +53,19 @@ elseif(cuda_obstacle)
   return()
 endif()
 
-msae_torch_with_cuda()
+# sm_80 and sm_90, and what later devices compile for themselves. The C++ of kernels is 17: CMake 3.22 has no way to ask
+# for 20.
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES 80-real 90)
+endif()
+if(NOT DEFINED CMAKE_CUDA_HOST_COMPILER)
+  set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
+endif()
+set(CMAKE_CUDA_STANDARD 17)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # Torch's: of two in a process each would have its own current device
+set(CMAKE_CUDA_VISIBILITY_PRESET hidden)
+enable_language(CUDA)
+msae_torch_with_cuda(${CUDAToolkit_LIBRARY_DIR})
 set(MSAE_CUDA ON)

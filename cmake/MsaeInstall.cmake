@@ -7,17 +7,24 @@ include(GNUInstallDirs)
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/msae)
 set(bundled_torch ${CMAKE_INSTALL_LIBDIR}/msae/torch)
 
-install(TARGETS msae EXPORT msaeTargets
+set(libraries msae)
+set(not_installed PATTERN train/cuda.h EXCLUDE)
+if(MSAE_CUDA)
+  list(APPEND libraries msae_cuda)
+  set(not_installed "")
+endif()
+install(TARGETS ${libraries} EXPORT msaeTargets
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/msae DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/msae DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} ${not_installed})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
-# Beside a bundled LibTorch first, else with the one of this build.
-set_target_properties(msae PROPERTIES INSTALL_RPATH "$ORIGIN/msae/torch/lib;${MSAE_TORCH_ROOT}/lib")
+# Beside a bundled LibTorch first, else with the one of this build and its libraries for CUDA.
+set(torch_folders ${MSAE_TORCH_ROOT}/lib ${msae_cuda_folders})
+set_target_properties(${libraries} PROPERTIES INSTALL_RPATH "$ORIGIN;$ORIGIN/msae/torch/lib;${torch_folders}")
 if(TARGET msae_cli)
   set_target_properties(msae_cli PROPERTIES
-    INSTALL_RPATH "$ORIGIN/../${bundled_torch}/lib;${MSAE_TORCH_ROOT}/lib")
+    INSTALL_RPATH "$ORIGIN/../${bundled_torch}/lib;${torch_folders}")
   install(TARGETS msae_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(FILES ${msae_completion_file} DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
           RENAME msae)
@@ -25,7 +32,7 @@ endif()
 
 # All that is installed, and no tests: what cmake --build --preset release --target installable builds.
 add_custom_target(installable)
-add_dependencies(installable msae)
+add_dependencies(installable ${libraries})
 if(TARGET msae_cli)
   add_dependencies(installable msae_cli msae_completion)
 endif()

@@ -82,9 +82,28 @@ else()
   target_link_options(msae::torch INTERFACE -fopenmp)
 endif()
 
-# Nothing calls into the libraries for CUDA directly: without this the linker would leave them out.
+# The libraries for CUDA. Nothing calls into most of them directly: without this the linker would leave them out.
+# msae::cuda calls those of the target msae::torch_cuda: the very files that libtorch_cuda loads, as two of a kind in a
+# process would not know of each other; where Torch does not bring them, those in the folders ARGN.
 function(msae_torch_with_cuda)
+  if(TARGET msae::torch_cuda)
+    return()
+  endif()
   set(folder ${MSAE_TORCH_ROOT}/lib)
   target_link_options(msae::torch INTERFACE
     LINKER:--no-as-needed,${folder}/libtorch_cuda.so,${folder}/libc10_cuda.so,--as-needed)
+  add_library(msae::torch_cuda INTERFACE IMPORTED GLOBAL)
+  foreach(name c10_cuda cudart cublasLt)
+    foreach(place ${folder} ${nvidia_folders} ${ARGN})
+      file(GLOB files ${place}/lib${name}.so.[0-9]* ${place}/lib${name}-*.so.[0-9]* ${place}/lib${name}.so)
+      if(files)
+        list(GET files 0 file)
+        get_filename_component(file ${file} ABSOLUTE)
+        add_library(msae::torch_${name} SHARED IMPORTED GLOBAL)
+        set_target_properties(msae::torch_${name} PROPERTIES IMPORTED_LOCATION ${file})
+        target_link_libraries(msae::torch_cuda INTERFACE msae::torch_${name})
+        break()
+      endif()
+    endforeach()
+  endforeach()
 endfunction()

@@ -109,7 +109,7 @@ install_torch() {
   local size='0.6 GB, 1.3 GB unpacked; 1 to 3 minutes'
   if [ -n "$1" ]; then
     packages=("${torch_packages[@]}" "${cuda_packages[@]}")
-    size='2.5 GB, 5 GB unpacked; 5 to 15 minutes'
+    size='2.8 GB, 4.7 GB unpacked; 1 to 15 minutes'
   fi
   say "Fetching LibTorch into $libtorch ($size)"
   fetch_wheels "$libtorch.partial" "${packages[@]}" ||

@@ -16,28 +16,43 @@ function(msae_consumer name source binary)
     PASS_REGULAR_EXPRESSION "${found_most}")
 endfunction()
 
+# With CUDA a second program, which says so where there is no GPU. msae_cuda_consumer(NAME BINARY), of a consumer.
+function(msae_cuda_consumer name binary)
+  if(NOT MSAE_CUDA)
+    return()
+  endif()
+  add_test(NAME consumer_${name}_cuda COMMAND ${binary}/consumer_cuda)
+  set_property(TEST consumer_${name} APPEND PROPERTY FIXTURES_SETUP consumer_${name})
+  set_tests_properties(consumer_${name}_cuda PROPERTIES LABELS consumer FIXTURES_REQUIRED consumer_${name}
+    PASS_REGULAR_EXPRESSION "trained on the GPU, 20 steps|no CUDA device is visible")
+endfunction()
+
 # A place with a space in its name, as users have them.
 add_test(NAME install COMMAND ${CMAKE_COMMAND} --install ${PROJECT_BINARY_DIR} --prefix "${folder}/in stalled")
 set_tests_properties(install PROPERTIES LABELS consumer FIXTURES_SETUP installed)
 msae_consumer(installed ${consumer} ${folder}/installed "-DCMAKE_PREFIX_PATH=${folder}/in stalled")
 set_tests_properties(consumer_installed PROPERTIES FIXTURES_REQUIRED installed)
+msae_cuda_consumer(installed ${folder}/installed)
 if(TARGET msae_cli)
   add_test(NAME installed_program COMMAND "${folder}/in stalled/bin/msae" --version)
   set_tests_properties(installed_program PROPERTIES LABELS consumer FIXTURES_REQUIRED installed)
 endif()
 
 msae_consumer(build_tree ${consumer} ${folder}/build_tree -DCMAKE_PREFIX_PATH=${PROJECT_BINARY_DIR})
+msae_cuda_consumer(build_tree ${folder}/build_tree)
 
 # Into one build folder, so that the library is compiled once: a static one, which is installed and found as well.
-set(from_sources -DMSAE_INSTALL=ON -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
+set(from_sources -DMSAE_INSTALL=ON -DMSAE_WITH_CUDA=${MSAE_CUDA} -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
 msae_consumer(subdirectory ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources -DWAY=subdirectory ${from_sources})
 msae_consumer(fetch ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources -DWAY=fetch ${from_sources})
 set_tests_properties(consumer_subdirectory PROPERTIES FIXTURES_SETUP sources COST 200)
 set_tests_properties(consumer_fetch PROPERTIES FIXTURES_REQUIRED sources FIXTURES_SETUP fetched)
+msae_cuda_consumer(fetch ${folder}/sources)
 add_test(NAME install_static COMMAND ${CMAKE_COMMAND} --install ${folder}/sources --prefix ${folder}/static)
 set_tests_properties(install_static PROPERTIES LABELS consumer FIXTURES_REQUIRED fetched FIXTURES_SETUP static)
 msae_consumer(static ${consumer} ${folder}/consumer_of_static -DCMAKE_PREFIX_PATH=${folder}/static)
 set_tests_properties(consumer_static PROPERTIES FIXTURES_REQUIRED static)
+msae_cuda_consumer(static ${folder}/consumer_of_static)
 
 # The packages have what they need where it is looked for.
 find_program(DPKG_DEB dpkg-deb)

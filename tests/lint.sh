@@ -9,7 +9,7 @@ clang_format=$lint_folder/clang_format/data/bin/clang-format
 clang_tidy=$lint_folder/clang_tidy/data/bin/clang-tidy
 
 say "Checking the format of every file"
-mapfile -t files < <(sources '*.h' '*.cpp')
+mapfile -t files < <(sources '*.h' '*.cpp' '*.cu')
 "$clang_format" --dry-run --Werror "${files[@]}" ||
   die "the files above are not formatted: $clang_format -i FILE"
 

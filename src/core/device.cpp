@@ -22,7 +22,7 @@ c10::Device resolve_device(const std::string& name) {
   const int index = plain ? 0 : std::stoi(name.substr(5));
   if (!cuda) {
     throw Error("device " + name + ": " +
-                (at::hasCUDA()
+                (at::Context::hasCUDART()
                      ? "no CUDA device is visible"
                      : "this build of msae is without CUDA, which --cuda of its set-up scripts adds") +
                 "; the device cpu is always there");

@@ -1,10 +1,13 @@
 #include "msae/core/device.h"
 
+#include <ATen/Context.h>
 #include <gtest/gtest.h>
 
 #include <stdexcept>
+#include <string>
 
 #include "msae/core/error.h"
+#include "support/error_of.h"
 
 namespace msae {
 namespace {
@@ -22,6 +25,14 @@ TEST(ResolveDevice, RefusesOtherNames) {
 
 TEST(ResolveDevice, SaysSoWhenADeviceIsNotThere) {
   EXPECT_THROW(resolve_device("cuda:999"), Error);
+}
+
+TEST(ResolveDevice, TellsABuildWithoutCudaFromAMachineWithoutAGpu) {
+  if (at::getNumGPUs() > 0) GTEST_SKIP() << "there is a GPU";
+  const bool built = at::Context::hasCUDART();
+  const auto said = test::error_of([] { resolve_device("cuda"); });
+  EXPECT_EQ(said.find("no CUDA device is visible") != std::string::npos, built) << said;
+  EXPECT_EQ(said.find("this build of msae is without CUDA") != std::string::npos, !built) << said;
 }
 
 }  // namespace

@@ -68,6 +68,8 @@ struct TrainerParts {
 /// same bits, also through a stop and a resume.
 class MSAE_EXPORT Trainer {
  public:
+  virtual ~Trainer() = default;
+
   /// The model must outlive the trainer, and be on the device to train on.
   /// \throws std::invalid_argument naming the option that is impossible
   Trainer(models::SparseAutoencoder& model, TrainOptions options, TrainerParts parts = {});
