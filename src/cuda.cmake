@@ -12,7 +12,11 @@ target_compile_options(msae_cuda_kernels PRIVATE
   $<$<AND:$<COMPILE_LANGUAGE:CUDA>,$<BOOL:${MSAE_WARNINGS_AS_ERRORS}>>:-Werror=all-warnings;-Xcompiler=-Werror>)
 set_target_properties(msae_cuda_kernels PROPERTIES UNITY_BUILD OFF)
 
-add_library(msae_cuda_objects OBJECT train/cuda_engine.cpp train/cuda_trainer.cpp)
+add_library(msae_cuda_objects OBJECT
+  train/cuda_device.cpp
+  train/cuda_engine.cpp
+  train/cuda_graph.cpp
+  train/cuda_trainer.cpp)
 target_include_directories(msae_cuda_objects PRIVATE ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
 target_include_directories(msae_cuda_objects SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 target_link_libraries(msae_cuda_objects PRIVATE msae::torch msae_settings)

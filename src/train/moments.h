@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "msae/core/export.h"
 #include "msae/train/engine.h"
 
 namespace msae::train {
@@ -22,7 +23,7 @@ struct Moments {
 };
 
 /// All parameters of a model, by name.
-struct AllMoments {
+struct MSAE_EXPORT AllMoments {
   Moments encoder, decoder, latent_bias, pre_bias;
 
   explicit AllMoments(const models::SparseAutoencoder& model)

@@ -6,12 +6,14 @@
 
 #include <string>
 
+#include "msae/core/export.h"
 #include "msae/train/engine.h"
 
 namespace msae::train {
 
 /// The tensor of a saved state that is to become `like`.
 /// \throws msae::IoError when it is missing, of another shape or type, or holds NaN or infinite values
-torch::Tensor saved_tensor(const TensorMap& state, const std::string& name, const torch::Tensor& like);
+MSAE_EXPORT torch::Tensor saved_tensor(const TensorMap& state, const std::string& name,
+                                       const torch::Tensor& like);
 
 }  // namespace msae::train

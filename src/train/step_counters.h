@@ -1,16 +1,17 @@
-// What an engine counts from step to step.
+// What an engine counts from step to step. Exported for msae::cuda, which users of msae need not have.
 #pragma once
 
 #include <torch/types.h>
 
 #include <cstdint>
 
+#include "msae/core/export.h"
 #include "msae/train/engine.h"
 
 namespace msae::train {
 
 /// Sums for the metrics, and when each latent was last active. Stays on the device of the model.
-class StepCounters {
+class MSAE_EXPORT StepCounters {
  public:
   StepCounters(const models::SparseAutoencoder& model, const TrainOptions& options);
 
@@ -52,19 +53,19 @@ class StepCounters {
 };
 
 /// Share of the loss that a batch has, of one of full size.
-double weight_of(std::int64_t rows, const TrainOptions& options);
+MSAE_EXPORT double weight_of(std::int64_t rows, const TrainOptions& options);
 
 /// Moves the thresholds of a model that chooses over batches towards the smallest scores that one batch kept.
 /// \param smallest_kept [thresholds], infinite where nothing was kept
 /// \param steps         done before this one
-void follow_threshold(models::SparseAutoencoder& model, const torch::Tensor& smallest_kept,
-                      std::int64_t steps);
+MSAE_EXPORT void follow_threshold(models::SparseAutoencoder& model, const torch::Tensor& smallest_kept,
+                                  std::int64_t steps);
 
 /// Added to norms, or the least that rows are divided by: the precision of a type.
-double epsilon_of(const torch::Tensor& t);
+MSAE_EXPORT double epsilon_of(const torch::Tensor& t);
 
 /// Refuses options that have no say in a model of that kind.
 /// \throws std::invalid_argument naming the option
-void check(const models::SparseAutoencoder& model, const TrainOptions& options);
+MSAE_EXPORT void check(const models::SparseAutoencoder& model, const TrainOptions& options);
 
 }  // namespace msae::train

@@ -2,12 +2,14 @@
 #pragma once
 
 #include "kernels/step_options.h"
+#include "msae/core/export.h"
 #include "msae/models/sparse_autoencoder.h"
 #include "msae/train/options.h"
 
 namespace msae::train {
 
-kernels::StepOptions step_options(const models::SparseAutoencoder& model, const TrainOptions& options);
+MSAE_EXPORT kernels::StepOptions step_options(const models::SparseAutoencoder& model,
+                                              const TrainOptions& options);
 
 /// The numbers of AdamW (Loshchilov and Hutter, arXiv 1711.05101) that change from step to step.
 struct AdamPace {
@@ -16,6 +18,6 @@ struct AdamPace {
   double correction = 1;  ///< 1 / sqrt(1 - beta2^step)
 };
 /// \param step from 1
-AdamPace adam_pace(const TrainOptions& options, double learning_rate, std::int64_t step);
+MSAE_EXPORT AdamPace adam_pace(const TrainOptions& options, double learning_rate, std::int64_t step);
 
 }  // namespace msae::train
