@@ -10,11 +10,14 @@
 #include "cli/bench_report.h"
 #include "cli/bench_tune.h"
 #include "cli/command.h"
+#include "cli/device_parts.h"
 #include "cli/numbers.h"
 #include "cli/progress_bar.h"
 #include "cli/train_model.h"
 #include "core/atomic_file.h"
+#include "msae/core/device.h"
 #include "msae/core/error.h"
+#include "train/precision.h"
 
 namespace msae::cli {
 namespace {
@@ -74,6 +77,7 @@ BenchProblem problem_of(const BenchArguments& arguments) {
   problem.train = train_options(a, problem.model);
   problem.active = arguments.active;
   problem.threads = at::get_num_threads();
+  problem.device = resolve_device(a.common.device);
   problem.model.validate();
   problem.train.validate();
   return problem;
@@ -86,7 +90,8 @@ std::vector<std::string> engines_of(const BenchArguments& a) {
 // Those that were asked for, or all that take the model.
 std::vector<std::string> engines_for(const BenchArguments& a, const BenchProblem& problem,
                                      const models::SparseAutoencoder& model) {
-  const auto obstacle = train::fused_obstacle(model, problem.train);
+  train::require_precision(model, problem.train);
+  const auto obstacle = fused_obstacle_there(model, problem.train);
   auto engines = engines_of(a);
   if (obstacle.empty() || std::find(engines.begin(), engines.end(), "fused") == engines.end()) return engines;
   if (!a.engines.empty()) throw std::invalid_argument("--engine: fused cannot train this model: " + obstacle);
@@ -125,7 +130,8 @@ void show(const BenchArguments& a, const Report& report) {
 
 void compare(const BenchArguments& a, const BenchProblem& problem, const BenchInput& input,
              const std::vector<std::string>& engines) {
-  BenchReport report{problem, input.active_fraction, a.repeats, measure_rates(problem), {}};
+  BenchReport report{problem, input.active_fraction, a.repeats, {}, {}};
+  if (problem.device.is_cpu()) report.rates = measure_rates(problem);
   BenchProgress progress(a, engines.size());
   report.engines = time_steps(problem, input, engines, a.repeats,
                               [&](const std::string& engine) { progress.step(engine, 0, 1); });
@@ -184,6 +190,10 @@ void run(const BenchArguments& a) {
   check_values(a);
   check_files(a);
   const auto problem = problem_of(a);
+  if (a.tune && !problem.device.is_cpu()) {
+    throw std::invalid_argument("--tune: is for the fused engine of the CPU, not for " +
+                                problem.device.str());
+  }
   require_memory_for(problem, engines_of(a));
   watch_interrupts();
   if (a.tune) return propose(a, problem);
@@ -256,6 +266,8 @@ void add_bench(CLI::App& program) {
       ->type_name("FILE");
   command.add_flag("--force", a.force, "Replace an existing --problem file");
   add_seed(command, a.model.common, "the initial dictionary and the rows");
+  a.model.common.device = "cpu";  // what a number is of should not depend on what else is in the machine
+  add_device(command, a.model.common);
   add_common(command, a.model.common);
   command.footer(
       "Times are medians. The floor of a stage is what its arithmetic takes at the rate of dense products, "
@@ -264,6 +276,7 @@ void add_bench(CLI::App& program) {
       "traffic at the rate of copies, whichever is longer; both rates are measured at the start. A step's "
       "floor is "
       "the sum.\n"
+      "Stages of a GPU have no floors.\n"
       "Examples:\n"
       "  msae bench --active 0.2\n"
       "  msae bench --model topk --k 64 --engine fused --scaling --json scaling.json");

@@ -9,9 +9,11 @@
 #include <cstdint>
 #include <limits>
 
+#include "cli/device_parts.h"
 #include "msae/core/memory.h"
 #include "ops/products.h"
 #include "ops/torch_executor.h"
+#include "train/device_queue.h"
 
 namespace msae::cli {
 namespace {
@@ -42,12 +44,15 @@ struct Contestant {
       : name(std::move(engine_name)), model(copy_of(*input.model)) {
     auto options = problem.train;
     options.engine = name == "fused" ? train::EngineKind::fused : train::EngineKind::autograd;
-    engine = train::make_engine(*model, options);
+    if (options.engine == train::EngineKind::autograd) options.fused.precision = train::Precision::full;
+    engine = parts_for(*model).engine(*model, options);
   }
 
   void step(const torch::Tensor& batch, bool counts) {
+    train::wait_for_device(batch.device());
     const auto start = BenchClock::now();
     engine->step(batch, hardly_any_learning);
+    train::wait_for_device(batch.device());
     const auto took = milliseconds_since(start);
     if (!counts) return;
     steps.push_back(took);

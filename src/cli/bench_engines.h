@@ -28,7 +28,8 @@ constexpr int warm_up_steps = 2;
 /// a model of its own; the rate is so small that the problem stays what it is.
 /// \param repeats     steps that count
 /// \param before_step called with the engine's name; may throw
-/// \throws std::invalid_argument where an engine does not take the model
+/// \throws std::invalid_argument where an engine does not take the model, msae::Error where the device has not
+///         the memory for it
 std::vector<EngineTimes> time_steps(const BenchProblem& problem, const BenchInput& input,
                                     const std::vector<std::string>& engines, std::int64_t repeats,
                                     const std::function<void(const std::string&)>& before_step);

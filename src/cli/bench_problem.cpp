@@ -51,7 +51,7 @@ void require_memory_for(const BenchProblem& problem, const std::vector<std::stri
              latents = static_cast<double>(problem.model.latents);
   const auto dictionary = latents * dim, batch = rows * dim, pre = rows * latents;
   double kept = sizeof(float) * (2 * dictionary + batch), at_work = sizeof(float) * pre;
-  for (const auto& engine : engines) {
+  for (const auto& engine : problem.device.is_cpu() ? engines : std::vector<std::string>()) {
     kept += sizeof(float) * 8 * dictionary;  // parameters, gradients, two moments
     if (engine == "fused") kept += fused_bytes(problem, batch, dictionary);
     if (engine == "autograd") at_work = sizeof(float) * 3 * pre;
@@ -79,12 +79,15 @@ BenchInput draw(const BenchProblem& problem) {
   }
   const auto positive = std::count_if(pre.begin(), pre.end(), [bias](float p) { return p + bias > 0; });
   input.active_fraction = static_cast<double>(positive) / static_cast<double>(pre.size());
+  input.model->to(problem.device);
+  input.batch = input.batch.to(problem.device);
   return input;
 }
 
 std::unique_ptr<models::SparseAutoencoder> copy_of(const models::SparseAutoencoder& model) {
   const torch::NoGradGuard no_grad;
   auto copy = std::make_unique<models::SparseAutoencoder>(model.options());
+  copy->to(model.decoder.device());
   const auto from = model.named_parameters();
   for (auto& item : copy->named_parameters()) item.value().copy_(from[item.key()]);
   return copy;

@@ -18,23 +18,26 @@ struct BenchProblem {
   models::SparseAutoencoderOptions model;
   train::TrainOptions train;  ///< batch_size: the rows
   std::optional<double>
-      active;  ///< share of the pre-activations that shall be positive; none: as initialised
-  int threads = 1;
+      active;       ///< share of the pre-activations that shall be positive; none: as initialised
+  int threads = 1;  ///< of the CPU
+  c10::Device device = c10::kCPU;
 };
 
 struct BenchInput {
-  std::unique_ptr<models::SparseAutoencoder> model;
-  torch::Tensor batch;         ///< [rows, dim], coordinates of variance 1
-  double active_fraction = 0;  ///< of the pre-activations that are positive
+  std::unique_ptr<models::SparseAutoencoder> model;  ///< on the problem's device, as the batch
+  torch::Tensor batch;                               ///< [rows, dim], coordinates of variance 1
+  double active_fraction = 0;                        ///< of the pre-activations that are positive
 };
 
-/// \throws msae::Error where the steps of these engines would not fit into memory
+/// \throws msae::Error where the steps of these engines would not fit into the machine's memory, or the problem
+///         where the steps are a GPU's
 void require_memory_for(const BenchProblem& problem, const std::vector<std::string>& engines);
 
-/// Draws the batch and starts the model; its latent biases, all alike, see to the active share.
+/// Draws the batch and starts the model, the same for every device; its latent biases, all alike, see to the
+/// active share.
 BenchInput draw(const BenchProblem& problem);
 
-/// A model of the same parameters.
+/// A model of the same parameters, on the same device.
 std::unique_ptr<models::SparseAutoencoder> copy_of(const models::SparseAutoencoder& model);
 
 /// Parameters and batch as safetensors. \throws msae::IoError

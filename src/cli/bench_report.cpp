@@ -19,8 +19,8 @@ StepSize size_of(const BenchProblem& problem, const EngineTimes& engine) {
 std::optional<double> stage_floor(const BenchReport& report, const EngineTimes& engine,
                                   const train::StageTime& stage) {
   const auto work = stage_work(stage.name, size_of(report.problem, engine));
-  if (!work) return {};
-  return floor_ms(*work, report.rates);
+  if (!work || !report.rates) return {};
+  return floor_ms(*work, *report.rates);
 }
 
 double floor_of_step(const BenchReport& report, const EngineTimes& engine) {
@@ -51,8 +51,10 @@ std::string problem_text(const BenchProblem& problem, double active_fraction) {
   return models::kind(model.activation) + (levels > 1 ? " of " + std::to_string(levels) + " levels" : "") +
          ", " + std::to_string(problem.train.batch_size) + " rows of dimension " + std::to_string(model.dim) +
          ", " + std::to_string(model.latents) + " latents, " + percent(active_fraction) +
-         " of the pre-activations positive, " + std::to_string(problem.threads) +
-         (problem.threads == 1 ? " thread" : " threads");
+         " of the pre-activations positive, " +
+         (problem.device.is_cpu()
+              ? std::to_string(problem.threads) + (problem.threads == 1 ? " thread" : " threads")
+              : problem.device.str());
 }
 
 void print_engine(std::ostream& out, const EngineTimes& engine) {
@@ -106,9 +108,12 @@ ordered_json engine_json(const BenchReport& report, const EngineTimes& engine) {
 }  // namespace
 
 void print(std::ostream& out, const BenchReport& report) {
-  out << problem_text(report.problem, report.active_fraction) << "\n"
-      << "this machine: products " << fixed(report.rates.flops / 1e9, 1) << " GFLOP/s, copies "
-      << fixed(report.rates.bytes / 1e9, 1) << " GB/s\n\n";
+  out << problem_text(report.problem, report.active_fraction) << "\n";
+  if (report.rates) {
+    out << "this machine: products " << fixed(report.rates->flops / 1e9, 1) << " GFLOP/s, copies "
+        << fixed(report.rates->bytes / 1e9, 1) << " GB/s\n";
+  }
+  out << "\n";
   Table table({"engine", "stage", "ms", "floor ms", "floor / ms"});
   for (const auto& engine : report.engines) add_engine(table, report, engine);
   table.print(out);
@@ -120,10 +125,13 @@ void print(std::ostream& out, const BenchReport& report) {
 ordered_json to_json(const BenchReport& report) {
   auto json = sizes(report.problem);
   json["active_fraction"] = report.active_fraction;
+  json["device"] = report.problem.device.str();
   json["threads"] = report.problem.threads;
   json["repeats"] = report.repeats;
-  json["product_gflops"] = report.rates.flops / 1e9;
-  json["copy_gbps"] = report.rates.bytes / 1e9;
+  if (report.rates) {
+    json["product_gflops"] = report.rates->flops / 1e9;
+    json["copy_gbps"] = report.rates->bytes / 1e9;
+  }
   json["engines"] = ordered_json::array();
   for (const auto& engine : report.engines) json["engines"].push_back(engine_json(report, engine));
   return json;
@@ -145,6 +153,7 @@ ordered_json to_json(const ScalingReport& report) {
   const auto& base = report.points.front();
   auto json = sizes(base.point.problem);
   json["active_fraction"] = base.active_fraction;
+  json["device"] = base.point.problem.device.str();
   json["threads"] = base.point.problem.threads;
   json["repeats"] = report.repeats;
   json["engine"] = base.times.engine;

@@ -3,6 +3,7 @@
 
 #include <iosfwd>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <vector>
 
 #include "cli/bench_engines.h"
@@ -14,7 +15,7 @@ struct BenchReport {
   BenchProblem problem;
   double active_fraction = 0;
   std::int64_t repeats = 0;
-  MachineRates rates;
+  std::optional<MachineRates> rates;  ///< of the CPU, where the steps are its
   std::vector<EngineTimes> engines;
 };
 

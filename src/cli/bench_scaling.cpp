@@ -66,7 +66,7 @@ class ScalingPoints {
   }
 
   void vary_threads(int threads) {
-    if (base_.threads == threads) return;
+    if (base_.threads == threads || !base_.device.is_cpu()) return;
     add("threads", std::to_string(threads)).threads = threads;
   }
 

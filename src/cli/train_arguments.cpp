@@ -54,6 +54,11 @@ train::EngineKind engine(const std::string& name) {
   return name == "autograd" ? train::EngineKind::autograd : train::EngineKind::automatic;
 }
 
+train::Precision precision(const std::string& name) {
+  if (name == "bf16") return train::Precision::bfloat16;
+  return name == "tf32" ? train::Precision::tf32 : train::Precision::full;
+}
+
 train::FusedOptions fused(const TrainArguments& a) {
   train::FusedOptions o;
   using train::Products;
@@ -61,10 +66,11 @@ train::FusedOptions fused(const TrainArguments& a) {
                : a.products == "onednn"   ? Products::onednn
                : a.products == "openblas" ? Products::openblas
                                           : Products::automatic;
-  o.precision = a.precision == "bf16" ? train::Precision::bfloat16 : train::Precision::full;
+  o.precision = precision(a.precision);
   override_with(a.dense_decode, o.dense_decode);
   override_with(a.dense_decoder_gradient, o.dense_decoder_gradient);
   override_with(a.dense_encoder_gradient, o.dense_encoder_gradient);
+  override_with(a.dense_level, o.dense_level);
   return o;
 }
 

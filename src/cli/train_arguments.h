@@ -30,7 +30,7 @@ struct TrainArguments {
   std::optional<std::int64_t> k, latents, expansion, epochs, steps, batch_size;
   std::optional<double> learning_rate, warmup, decay, l1, l0, clip, weight_decay;
   std::optional<std::string> schedule, loss, unit_norm;
-  std::optional<double> dense_decode, dense_decoder_gradient, dense_encoder_gradient;
+  std::optional<double> dense_decode, dense_decoder_gradient, dense_encoder_gradient, dense_level;
   bool plain_l1 = false, median_bias = false;
   double auxk = 0;
   std::int64_t auxk_latents = 0, resample_every = 0;

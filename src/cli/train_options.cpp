@@ -129,7 +129,9 @@ void add_fused_options(CLI::App& command, TrainArguments& a, const std::string& 
              "fused: whose dense products; auto: openblas or else onednn on AMD, torch on others",
              {"auto", "torch", "onednn", "openblas"});
   add_choice(command, group, "--precision", a.precision,
-             "fused: of the factors of dense products; bf16 rounds them to 8 bits", {"full", "bf16"});
+             "fused: of the factors of dense products; bf16 rounds them to 8 bits, tf32, of GPUs\n"
+             "alone, to 10",
+             {"full", "tf32", "bf16"});
   const auto share = [&](const char* name, std::optional<double>& value, const char* text) {
     add_real(command, name, value, text)->group(group);
   };
@@ -139,6 +141,9 @@ void add_fused_options(CLI::App& command, TrainArguments& a, const std::string& 
   share("--dense-decoder-gradient", a.dense_decoder_gradient, "fused: the same for its gradients [0.55]");
   share("--dense-encoder-gradient", a.dense_encoder_gradient,
         "fused: the same for the encoder's gradient, of all active latents [0.6]");
+  share("--dense-level", a.dense_level,
+        "on a GPU: share of all latents that a level adds to a row, from which it is computed\n"
+        "by dense products [0.0125]");
 }
 
 void add_train_options(CLI::App& command, TrainArguments& a) {

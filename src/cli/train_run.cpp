@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/data_options.h"
+#include "cli/device_parts.h"
 #include "cli/table.h"
-#include "cli/trainer.h"
 #include "msae/core/device.h"
 #include "msae/core/error.h"
 
@@ -33,12 +33,12 @@ TrainedRun train_as_planned(const TrainPlan& plan, data::EmbeddingSource& rows, 
                             const std::function<void(ProgressBar&, const train::Progress&)>& show) {
   const auto model = std::make_shared<models::SparseAutoencoder>(plan.model);
   model->to(resolve_device(common.device));
-  const auto trainer = make_trainer(*model, plan.train);
+  train::Trainer trainer(*model, plan.train, parts_for(*model));
   ProgressBar bar(!common.quiet);
-  trainer->on_progress([&](const train::Progress& progress) { show(bar, progress); });
-  trainer->on_reading(reading(bar, rows.name()));
-  trainer->stop_when(&interrupted());
-  return {model, trainer->fit(rows, plan.run)};
+  trainer.on_progress([&](const train::Progress& progress) { show(bar, progress); });
+  trainer.on_reading(reading(bar, rows.name()));
+  trainer.stop_when(&interrupted());
+  return {model, trainer.fit(rows, plan.run)};
 }
 
 double share_done(const train::Progress& p) {

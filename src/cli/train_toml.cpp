@@ -130,6 +130,9 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("dense-decode", toml_number(o.fused.dense_decode));
   line("dense-decoder-gradient", toml_number(o.fused.dense_decoder_gradient));
   line("dense-encoder-gradient", toml_number(o.fused.dense_encoder_gradient));
+  // Newer than runs that are without it.
+  if (o.fused.dense_level != train::FusedOptions().dense_level)
+    line("dense-level", toml_number(o.fused.dense_level));
   line("seed", toml_seed(a.common.seed));
   line("device", toml_string(a.common.device));
   line("threads", at::get_num_threads());  // sums in another number of threads round otherwise

@@ -38,7 +38,7 @@ double Deviation::about(const torch::Tensor& point) const {
               "deviation: expected a point ", mean_.sizes(), ", got ", point.sizes());
   if (rows_ == 0) return 0;
   const torch::NoGradGuard no_grad;
-  const auto distance = point.defined() ? mean_ - point : mean_;
+  const auto distance = point.defined() ? mean_ - point.to(mean_.device()) : mean_;
   return squares_ + static_cast<double>(rows_) * distance.square().sum().item<double>();
 }
 

@@ -34,6 +34,15 @@ TEST_F(BadOptions, HaveNoSayInTheModel) {
   expect_refused({"--preset", "reference", "--warmup", "0.1"}, {"--warmup: the published schedule has none"});
 }
 
+TEST_F(BadOptions, ProductsAreNotTheDevices) {
+  for (const auto* engine : {"auto", "autograd", "fused"}) {
+    expect_refused({"--device", "cpu", "--precision", "tf32", "--engine", engine},
+                   {"--precision: tf32 products are for CUDA devices"});
+  }
+  EXPECT_THAT(here.run(train("new", {"--precision", "tf16"})), IsWrongUsage("--precision"));
+  expect_refused({"--dense-level", "-1"}, {"fused.dense: must be a share, or above 1 for never, not -1"});
+}
+
 TEST_F(BadOptions, SaveEveryIsNonsense) {
   for (const auto* text : {"soon", "-5", "steps", "99999999999"}) {
     expect_refused({"--save-every", text},

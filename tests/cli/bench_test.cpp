@@ -37,12 +37,14 @@ void expect_steps(const json& engine) {
 
 TEST_F(Bench, TellsEveryStageOfEveryEngine) {
   const auto all = told({"--active", "0.2"});
-  EXPECT_THAT(keys(all), UnorderedElementsAre("model", "rows", "dim", "latents", "active_fraction", "threads",
-                                              "repeats", "product_gflops", "copy_gbps", "engines"));
+  EXPECT_THAT(keys(all),
+              UnorderedElementsAre("model", "rows", "dim", "latents", "active_fraction", "device", "threads",
+                                   "repeats", "product_gflops", "copy_gbps", "engines"));
   EXPECT_EQ(all.at("model"), "matryoshka");
   EXPECT_EQ(all.at("rows"), 60);
   EXPECT_EQ(all.at("dim"), 12);
   EXPECT_EQ(all.at("latents"), 80);
+  EXPECT_EQ(all.at("device"), "cpu");
   EXPECT_EQ(all.at("threads"), 1);
   EXPECT_EQ(all.at("repeats"), 2);
   EXPECT_NEAR(all.at("active_fraction"), 0.2, 1e-3);
@@ -147,6 +149,9 @@ TEST_F(Bench, ValuesThatCannotBeAreRefused) {
   EXPECT_THAT(run(here.path(), {"bench", "--rows", "1000000000"}),
               FailsSaying({"a step of 1000000000 rows of dimension 768 with 6144 latents needs "}));
   EXPECT_THAT(bench({"--problem", "none/p.safetensors"}), FailsSaying({"none/p.safetensors"}));
+  EXPECT_THAT(bench({"--device", "cuda:99"}), FailsSaying({"device cuda:99: "}));
+  EXPECT_THAT(bench({"--precision", "tf32"}),
+              FailsSaying({"--precision: tf32 products are for CUDA devices"}));
   EXPECT_TRUE(std::filesystem::is_empty(here.path()));
 }
 

@@ -43,13 +43,15 @@ TEST_F(OptionsFile, GivesWhatTheCommandLineLeavesOpen) {
       "# a comment\nbatch-size = 200\nsteps = 3\n"
       "[train]\ndata = 'data.h5:/embeddings'\nout = \"new\"\nlatents = 32\n"
       "levels = [4,\n  16]\nweights = \"1,2.5\"\nlr = 1e-2\n"
+      "precision = 'bf16'\ndense-level = 0.5\n"
       "[eval]\nrun = [\"run\", \"new\"]\nk = [8, 16]\ncentred = true\n"
       "[synth]\nforce = false\n");
   ASSERT_THAT(here.run({"train", "--config", "c.toml", "--lr", "0.5"}), Succeeds());
   EXPECT_EQ(info("new").at("levels"), nlohmann::json({4, 16}));
   EXPECT_EQ(info("new").at("weights"), nlohmann::json({1, 2.5}));
   EXPECT_THAT(contents(here / "new" / "options.toml"),
-              AllOf(HasSubstr("lr = 0.5\n"), HasSubstr("steps = 3\n")));
+              AllOf(HasSubstr("lr = 0.5\n"), HasSubstr("steps = 3\n"), HasSubstr("precision = \"bf16\"\n"),
+                    HasSubstr("dense-level = 0.5\n")));
   write("data = 'data.h5:/embeddings'\n[eval]\nrun = ['run', 'new']\nk = [8, 16]\ncentred = true\n");
   const auto results = parse(here.run({"--config", "c.toml", "eval", "--json", "-"}).out);
   ASSERT_EQ(results.size(), 2);
