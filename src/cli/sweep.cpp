@@ -78,6 +78,7 @@ class Sweep {
     const auto evaluated = open_evaluation_data(shared(), data_);
     make_folder();
     for (index_ = 0; index_ < runs_.size(); ++index_) train();
+    rows_on_device_.reset();
     if (evaluated && !trained_.empty()) compare_on(evaluated);
     write_json(a_.common, json_);
     if (!failed_.empty()) {
@@ -139,8 +140,9 @@ class Sweep {
     train::TrainResult result;
     try {
       apply(arguments.common);
-      result = train_as_planned(plan(arguments, *data_.rows), *data_.rows, arguments.common,
-                                [this](ProgressBar& bar, const train::Progress& p) { show(bar, p); })
+      result = train_as_planned(
+                   plan(arguments, *data_.rows), *data_.rows, arguments.common,
+                   [this](ProgressBar& bar, const train::Progress& p) { show(bar, p); }, rows_on_device_)
                    .result;
     } catch (const std::exception& error) {
       if (interrupted()) stop(0);
@@ -193,6 +195,8 @@ class Sweep {
   SweepArguments a_;
   std::vector<SweepRun> runs_;
   data::Prepared data_;
+  std::shared_ptr<train::KeptRows> rows_on_device_ =
+      std::make_shared<train::KeptRows>();  // read once for all
   std::size_t index_ = 0;
   std::vector<std::string> trained_, failed_;  // folders; names
   double seconds_ = 0, timed_ = 0;

@@ -30,10 +30,13 @@ std::shared_ptr<data::EmbeddingSource> open_evaluation_data(const TrainArguments
 }
 
 TrainedRun train_as_planned(const TrainPlan& plan, data::EmbeddingSource& rows, const Common& common,
-                            const std::function<void(ProgressBar&, const train::Progress&)>& show) {
+                            const std::function<void(ProgressBar&, const train::Progress&)>& show,
+                            std::shared_ptr<train::KeptRows> kept_rows) {
   const auto model = std::make_shared<models::SparseAutoencoder>(plan.model);
   model->to(resolve_device(common.device));
-  train::Trainer trainer(*model, plan.train, parts_for(*model));
+  auto parts = parts_for(*model);
+  parts.kept_rows = std::move(kept_rows);
+  train::Trainer trainer(*model, plan.train, std::move(parts));
   ProgressBar bar(!common.quiet);
   trainer.on_progress([&](const train::Progress& progress) { show(bar, progress); });
   trainer.on_reading(reading(bar, rows.name()));

@@ -24,10 +24,13 @@ struct TrainedRun {
   train::TrainResult result;
 };
 
-/// Trains until the end, or until interrupted(). \param show draws the bar after each logged step
+/// Trains until the end, or until interrupted().
+/// \param show      draws the bar after each logged step
+/// \param kept_rows where a GPU's rows stay for the next run; null: they go with this one
 /// \throws as train::Trainer::fit()
 TrainedRun train_as_planned(const TrainPlan& plan, data::EmbeddingSource& rows, const Common& common,
-                            const std::function<void(ProgressBar&, const train::Progress&)>& show);
+                            const std::function<void(ProgressBar&, const train::Progress&)>& show,
+                            std::shared_ptr<train::KeptRows> kept_rows = {});
 
 /// Of the run's steps, from 0 to 1.
 double share_done(const train::Progress& progress);

@@ -16,6 +16,7 @@
 #include "msae/data/statistics.h"
 #include "train/feed.h"
 #include "train/fingerprint.h"
+#include "train/kept_rows.h"
 #include "train/precision.h"
 #include "train/row_order.h"
 #include "train/run_folder.h"
@@ -99,7 +100,7 @@ class Fit {
       set_statistics(model, data::statistics(rows, reading), options_.scaling, rows.name());
       if (options_.median_bias) start_at_median(model, rows, reading);
     }
-    if (parts.free_memory) keep_on_device(rows, parts.free_memory() / 2, reading);
+    if (parts.free_memory) keep_on_device(rows, parts, reading);
     if (!run.folder.empty()) folder_.emplace(run);
     engine_ = parts.engine(model, options_);
     if (folder_ && run.resume) restore(folder_->load_state());
@@ -142,7 +143,7 @@ class Fit {
   }
 
   // A run that goes on has the rows that it began with, to the bit.
-  void keep_on_device(data::EmbeddingSource& rows, std::uint64_t memory,
+  void keep_on_device(data::EmbeddingSource& rows, const TrainerParts& parts,
                       const std::function<void(double)>& reading) {
     auto half = HalfRows::if_needed;
     if (RunFolder::has_state(run_)) {
@@ -151,12 +152,16 @@ class Fit {
       if (saved->rounded_rows) fingerprint_ = with_rounded_rows(fingerprint_);
       if (saved->step >= steps_) return;  // nothing is left to do
     }
-    const auto kept = rows_that_fit(rows, model_.decoder.device(), memory, half, reading);
+    KeptRows for_this_run;
+    auto& all = parts.kept_rows ? parts.kept_rows->impl() : for_this_run.impl();
+    const auto kept = all.take(rows, value_in(fingerprint_, "data"), model_.decoder.device(),
+                               parts.free_memory(), half, reading);
     if (!kept && half == HalfRows::always) {
       throw IoError(run_.folder.string() +
                     ": the run began with its rows rounded to float16 on the device, " + "where they need " +
-                    human_bytes(resident_bytes(rows, torch::kFloat16)) + " and may take " +
-                    human_bytes(memory) + "; go on when more is free, or begin a run in a new folder");
+                    human_bytes(resident_bytes(rows, torch::kFloat16)) + " and may take half of the " +
+                    human_bytes(parts.free_memory()) +
+                    " that are free; go on when more is free, or begin a run in a new folder");
     }
     if (!kept) return;
     if (kept->rounded && half == HalfRows::if_needed) fingerprint_ = with_rounded_rows(fingerprint_);

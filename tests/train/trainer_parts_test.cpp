@@ -117,6 +117,64 @@ TEST(TrainerParts, GoOnWithTheRowsTheRunBeganWith) {
   EXPECT_TRUE(same(trained(data, with_memory(for_half(data)), resume_other), trained(data, {})));
 }
 
+// Counts what is read of rows that go by another name.
+class Counted final : public data::EmbeddingSource {
+ public:
+  explicit Counted(data::EmbeddingSource& rows) : rows_(rows) {}
+  std::int64_t rows() const override { return rows_.rows(); }
+  std::int64_t dim() const override { return rows_.dim(); }
+  std::string name() const override { return "counted"; }
+
+  std::int64_t rows_read = 0;
+
+ private:
+  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
+    rows_read += count;
+    rows_.read(first, count, out);
+  }
+
+  data::EmbeddingSource& rows_;
+};
+
+TEST(KeptRows, AreReadOnceForRunsThatFollowEachOther) {
+  auto plain = make_data();
+  Counted data(plain);
+  auto parts = with_memory(plenty);
+  const auto rows_read = [&](const TrainerParts& by) {
+    const auto before = data.rows_read;
+    EXPECT_TRUE(same(trained(data, by), trained(plain, {})));
+    return data.rows_read - before;
+  };
+  const auto alone = rows_read(parts);
+  EXPECT_EQ(rows_read(parts), alone);
+  parts.kept_rows = std::make_shared<KeptRows>();
+  EXPECT_EQ(rows_read(parts), alone);
+  EXPECT_EQ(rows_read(parts), alone - 150);  // the statistics are taken anew
+  // What they take counts as free: so much less has to be.
+  const auto least = 2 * resident_bytes(data, torch::kFloat32) - 150 * 12 * sizeof(float);
+  parts.free_memory = [least] { return least; };
+  EXPECT_EQ(rows_read(parts), alone - 150);
+  Counted other(plain);
+  trained(other, parts);
+  EXPECT_GT(other.rows_read, 150);
+}
+
+TEST(KeptRows, OfHalfPrecisionGoToRunsThatWantThem) {
+  auto data = make_data();
+  const auto rounded = trained(data, with_memory(for_half(data))), exact = trained(data, {});
+  const test::TempDir folder;
+  const RunOptions run{.folder = folder / "run"}, resume{.folder = folder / "run", .resume = true};
+  trained(data, {}, run, 7);  // on exact rows
+  auto parts = with_memory(for_half(data));
+  parts.kept_rows = std::make_shared<KeptRows>();
+  EXPECT_TRUE(same(trained(data, parts), rounded));
+  parts.free_memory = [least = for_half(data) - std::uint64_t{150 * 12 * 2}] { return least; };
+  EXPECT_TRUE(same(trained(data, parts), rounded));
+  EXPECT_TRUE(same(trained(data, parts, resume), exact));
+  parts.free_memory = [] { return plenty; };
+  EXPECT_TRUE(same(trained(data, parts), exact));
+}
+
 TEST(TrainerParts, StoppedWhileRowsAreBroughtToTheDeviceWritesNothing) {
   auto data = make_data();
   auto model = make_model();

@@ -51,6 +51,24 @@ struct TrainResult {
   std::optional<StepMetrics> last;  ///< of the last logged step, if this session had any
 };
 
+/// Rows that stay on a device from one run to the next on the same data: of the same source object, and to be
+/// kept as the same type. Those of other data take their place.
+class MSAE_EXPORT KeptRows {
+ public:
+  KeptRows();
+  /// Gives the memory back, once no run uses it.
+  ~KeptRows();
+  KeptRows(const KeptRows&) = delete;
+  KeptRows& operator=(const KeptRows&) = delete;
+
+  class Impl;
+  /// For the Trainer.
+  Impl& impl() { return *impl_; }
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
 /// What a Trainer is made of beside its loop, where the defaults do not serve.
 struct TrainerParts {
   /// Makes the engine, once the model has the statistics of the data. May throw msae::Error where the engine
@@ -62,6 +80,9 @@ struct TrainerParts {
   /// rows come from the machine's memory, or the file, batch by batch; on a GPU they are copied while the
   /// step before is at work.
   std::function<std::uint64_t()> free_memory = {};
+  /// Where rows on the device stay for the trainers that come after, as those of a sweep; unset: they go with
+  /// the run.
+  std::shared_ptr<KeptRows> kept_rows = {};
 };
 
 /// Trains a model on a source of embeddings. On one CPU the same options, data and number of threads give the
