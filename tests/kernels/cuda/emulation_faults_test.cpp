@@ -171,7 +171,7 @@ void write_own_upto(unsigned count) {
   DeviceArray<unsigned> out(threads);
   in_each_thread([count, to = out.data()] {
     unsigned four[4] = {};
-    volatile unsigned* own = four;
+    unsigned* volatile own = four;
     __syncthreads();
     for (unsigned i = 0; i < count; ++i) own[i] = i;
     to[threadIdx.x] = own[threadIdx.x % 4];

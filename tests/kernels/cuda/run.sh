@@ -19,14 +19,14 @@ plain=build/kernels-cuda-native  # what no sanitizer has to see is built once
 gtest=${GTEST:-/usr/src/googletest/googletest}
 warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -Wno-restrict -Wno-unknown-pragmas)
 flags=(-std=c++20 -O2 -g1 "${warnings[@]}")
-emulated=(-I$here/emulation -Isrc -Itests)
+emulated=("-I$here/emulation" -Isrc -Itests)
 sanitized=()
 faults=()  # planted, and what their reports say
-export ASAN_OPTIONS=${ASAN_OPTIONS:-} TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS:-}"
+export UBSAN_OPTIONS="print_stacktrace=1 ${UBSAN_OPTIONS:-}" TSAN_OPTIONS="halt_on_error=1 ${TSAN_OPTIONS:-}"
 case $mode in
   native) ;;
   asan)
-    sanitized=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    sanitized=(-O1 -fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
     faults=(bounds heap-buffer-overflow bounds_of_shared heap-buffer-overflow bounds_of_own stack-buffer-overflow
             alignment "misaligned address")
     ;;
@@ -60,9 +60,9 @@ compile() {
   objects+=("$2")
   local found=${2%.o}.d
   if [ -e "$2" ] && [ -e "$found" ]; then
-    local sources
-    mapfile -t sources < "$found"
-    if [ -z "$(find "${sources[@]}" $here/run.sh -newer "$2" -print -quit 2>&1)" ]; then return; fi
+    local included
+    mapfile -t included < "$found"
+    if [ -z "$(find "${included[@]}" $here/run.sh -newer "$2" -print -quit 2>&1)" ]; then return; fi
   fi
   while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
   echo "compiling $1"
@@ -81,14 +81,15 @@ for source in src/kernels/cpu/*.cpp; do
   compile "$source" "$plain/cpu_$(basename "$source" .cpp).o" -Isrc
 done
 compile "$gtest/src/gtest-all.cc" "$plain/gtest.o" -isystem "$gtest/include" -I"$gtest" -w
-for source in $here/emulation/*.cpp; do
+for source in "$here"/emulation/*.cpp; do
   compile "$source" "$build/$(basename "$source" .cpp).o" "${emulated[@]}" "${sanitized[@]}"
 done
 # What calls cuBLAS is not for the CPU.
-for source in $(grep -L '<cublas' src/kernels/cuda/*.{cu,cpp} 2> "$build/grep"); do
+mapfile -t sources < <(grep -L '<cublas' src/kernels/cuda/*.{cu,cpp})
+for source in "${sources[@]}"; do
   compile "$source" "$build/cuda_$(basename "$source").o" "${emulated[@]}" "${sanitized[@]}" -x c++
 done
-for source in $here/{main,*_test}.cpp; do
+for source in "$here"/{main,*_test}.cpp; do
   compile "$source" "$build/$(basename "$source" .cpp).o" "${emulated[@]}" "${sanitized[@]}" -isystem "$gtest/include"
 done
 wait

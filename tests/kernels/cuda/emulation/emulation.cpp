@@ -46,8 +46,7 @@ struct Team {
   Warp warp_of[device_threads / warp];
   Meeting block;
   unsigned threads = 0;
-  // Memory of the block, and of all blocks of the launch: what one has done with its own is nothing to the
-  // others.
+  // Memory of the block, and of all blocks of the launch: no two have the same, for nothing orders them.
   std::size_t shared_size = 0;
   unsigned char* shared = nullptr;
   std::vector<unsigned char*> all_shared;
@@ -62,9 +61,6 @@ Team teams[team_count];
 thread_local Team* team;
 thread_local Worker* self;
 
-// Of a block, in all threads.
-void work() noexcept;
-
 void prepare(Team& to, unsigned threads, std::size_t shared, const std::function<void()>& kernel) {
   for (unsigned i = 0; i < threads; ++i) {
     if (!to.worker[i]) to.worker[i] = new Worker;
@@ -76,6 +72,7 @@ void prepare(Team& to, unsigned threads, std::size_t shared, const std::function
   to.kernel = &kernel;
 }
 
+// What each fiber does.
 EMULATION_UNSEEN void work() noexcept {
   follow(&team->begun);
   try {
