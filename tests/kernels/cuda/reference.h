@@ -256,15 +256,16 @@ enum class Values {
   none,       ///< is positive
   equal,      ///< all are the same
   whole,      ///< many are the same
+  powers,     ///< of two: few share their upper 12 bits, and their others are 0
   close,      ///< all share their upper 12 bits
   closer,     ///< all share their upper 22 bits
   two_bins,   ///< as `close`, in two places
   subnormal,  ///< and zeros
   odd,        ///< infinite ones, no numbers, zeros of both signs
 };
-inline constexpr Values all_values[] = {Values::plain,     Values::few,   Values::none,   Values::equal,
-                                        Values::whole,     Values::close, Values::closer, Values::two_bins,
-                                        Values::subnormal, Values::odd};
+inline constexpr Values all_values[] = {Values::plain,    Values::few,       Values::none,  Values::equal,
+                                        Values::whole,    Values::powers,    Values::close, Values::closer,
+                                        Values::two_bins, Values::subnormal, Values::odd};
 
 inline float some_value(Values values, Random& random) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
@@ -283,6 +284,8 @@ inline float some_value(Values values, Random& random) {
       return 1.5f;
     case Values::whole:
       return static_cast<float>(random.below(7) - 3);
+    case Values::powers:
+      return std::ldexp(1.0f, static_cast<int>(random.below(200)) - 100);
     case Values::close:
       return bits_above(1, random.below(1 << 19));
     case Values::closer:

@@ -130,6 +130,18 @@ TEST(CudaStep, IsItsDefinitionForEveryShape) {
   }
 }
 
+// Where levels may keep many latents the encoder's gradient is a product, even if all levels are lists.
+TEST(CudaStep, IsItsDefinitionWhereOnlyTheEncodersGradientIsAProduct) {
+  for (const auto& kind : kinds) {
+    SCOPED_TRACE(kind.name);
+    for (const auto way : ways) {
+      auto problem = problem_of<float>({35, 5, 33}, kind, {2, 17, 33}, Positive::half);
+      problem.options.dense.level = 0.5;
+      expect_definition<float>(problem, way);
+    }
+  }
+}
+
 // Whole numbers are the same in bfloat16, and many of them are equal.
 template <typename F>
 void expect_ties_by_index() {
