@@ -6,8 +6,8 @@ namespace msae::train {
 
 std::unique_ptr<Engine> make_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
   const auto obstacle = fused_obstacle(model, options);
-  const bool fused = options.engine == EngineKind::fused ||
-                     (options.engine == EngineKind::automatic && obstacle.empty());
+  const bool fused =
+      options.engine == EngineKind::fused || (options.engine == EngineKind::automatic && obstacle.empty());
   if (fused) return make_fused_engine(model, options);
   require_precision_of_autograd(model, options, obstacle);
   return make_autograd_engine(model, options);

@@ -10,14 +10,14 @@
 namespace msae::train {
 namespace {
 
-using models::Activation;
-using models::Matryoshka;
-using models::SparseAutoencoder;
-using models::SparseAutoencoderOptions;
 using comparison::cases;
 using comparison::error_of;
 using comparison::with;
 using comparison::without_near_ties;
+using models::Activation;
+using models::Matryoshka;
+using models::SparseAutoencoder;
+using models::SparseAutoencoderOptions;
 using Case = comparison::FusedCase;
 
 // The first moment after the first step tells the gradient, here as it is before the optimiser.
