@@ -132,13 +132,12 @@ TEST(CudaStep, IsItsDefinitionForEveryShape) {
 
 // Where levels may keep many latents the encoder's gradient is a product, even if all levels are lists.
 TEST(CudaStep, IsItsDefinitionWhereOnlyTheEncodersGradientIsAProduct) {
+  std::size_t turn = 0;
   for (const auto& kind : kinds) {
     SCOPED_TRACE(kind.name);
-    for (const auto way : ways) {
-      auto problem = problem_of<float>({35, 5, 33}, kind, {2, 17, 33}, Positive::half);
-      problem.options.dense.level = 0.5;
-      expect_definition<float>(problem, way);
-    }
+    auto problem = problem_of<float>({35, 5, 33}, kind, {2, 17, 33}, Positive::half);
+    problem.options.dense.level = 0.5;
+    expect_definition<float>(problem, turn++ % 2 == 0 ? Dense::none : ways[turn % 4]);
   }
 }
 
