@@ -21,7 +21,7 @@ fi
 # Several source files are read as one, as they would be compiled: most of the time goes into LibTorch's headers.
 cmake --preset lint >build/configure-lint.log 2>&1 || die "CMake could not configure; see build/configure-lint.log"
 mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' build/lint/compile_commands.json |
-                     grep -v -e "^$PWD/build/lint/tests/" -e "^$PWD/tests/")
+                     grep -v -e "^$PWD/build/lint/tests/" -e "^$PWD/tests/" | sort -u)
 jobs=$(build_jobs)
 say "clang-tidy on the library, the program and the examples, about $((${#files[@]} * 15 / jobs / 60 + 1)) min"
 started=$SECONDS

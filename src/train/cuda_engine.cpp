@@ -219,11 +219,9 @@ class CudaEngine final : public Engine {
   cuda::DenseLevels dense_levels(const LevelCounts& before) const {
     if (before.rows() == 0) return step_.choose_dense();
     const auto counts = before.take();
-    std::vector<double> kept;
-    for (std::int64_t l = 0; l < counts.numel(); ++l) {
-      kept.push_back(static_cast<double>(counts.const_data_ptr<std::int64_t>()[l]) /
-                     static_cast<double>(before.rows()));
-    }
+    const auto* count = counts.const_data_ptr<std::int64_t>();
+    std::vector<double> kept(count, count + counts.numel());
+    for (auto& latents : kept) latents /= static_cast<double>(before.rows());
     return step_.choose_dense(kept);
   }
 

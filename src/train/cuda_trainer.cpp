@@ -1,5 +1,3 @@
-#include <utility>
-
 #include "msae/train/cuda.h"
 #include "train/precision.h"
 
@@ -28,6 +26,6 @@ TrainerParts cuda_parts(const models::SparseAutoencoder& model) {
 }
 
 CudaTrainer::CudaTrainer(models::SparseAutoencoder& model, TrainOptions options)
-    : Trainer(model, std::move(options), cuda_parts(model)) {}
+    : Trainer(model, options, cuda_parts(model)) {}
 
 }  // namespace msae::train

@@ -40,7 +40,7 @@ struct FeedPlace {
 /// Batches out of the machine's memory, or the file: as they are for the CPU, else by make_streaming_feed().
 /// Reads nothing before the first next(). \throws std::invalid_argument as data::BatchLoader
 std::unique_ptr<Feed> make_host_feed(FeedPlace place, data::EmbeddingSource& source,
-                                     data::LoaderOptions options);
+                                     const data::LoaderOptions& options);
 
 /// Copies a batch to the device while the step before it is at work: two pinned buffers, two on the device,
 /// and a thread that fills them in a stream of its own.
@@ -82,6 +82,6 @@ std::shared_ptr<const ResidentRows> rows_that_fit(data::EmbeddingSource& source,
 /// Batches gathered on the device. The order of the epoch after the one at hand is drawn meanwhile, by a
 /// thread of its own. \param rows of load_rows(), on the place's device
 std::unique_ptr<Feed> make_resident_feed(FeedPlace place, std::shared_ptr<const ResidentRows> rows,
-                                         data::LoaderOptions options);
+                                         const data::LoaderOptions& options);
 
 }  // namespace msae::train

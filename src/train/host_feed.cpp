@@ -51,7 +51,7 @@ class StreamingFeed final : public Feed {
   ~StreamingFeed() override {
     try {
       stop();
-    } catch (...) {  // of a device that is beyond use, and has said so before
+    } catch (...) {  // NOLINT(bugprone-empty-catch): of a device that is beyond use, and has said so before
     }
   }
   StreamingFeed(const StreamingFeed&) = delete;
@@ -174,12 +174,12 @@ class StreamingFeed final : public Feed {
 
 std::unique_ptr<Feed> make_host_feed(FeedPlace place, data::EmbeddingSource& source,
                                      data::LoaderOptions options) {
-  if (!place.device.is_cpu()) return make_streaming_feed(place, source, std::move(options));
+  if (!place.device.is_cpu()) return make_streaming_feed(place, source, options);
   return std::make_unique<HostFeed>(place, source, std::move(options));
 }
 
 std::unique_ptr<Feed> make_streaming_feed(FeedPlace place, data::EmbeddingSource& source,
-                                          data::LoaderOptions options) {
+                                          const data::LoaderOptions& options) {
   return std::make_unique<StreamingFeed>(place, source, options);
 }
 

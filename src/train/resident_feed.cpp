@@ -94,7 +94,7 @@ class ResidentFeed final : public Feed {
 }  // namespace
 
 std::unique_ptr<Feed> make_resident_feed(FeedPlace place, std::shared_ptr<const ResidentRows> rows,
-                                         data::LoaderOptions options) {
+                                         const data::LoaderOptions& options) {
   return std::make_unique<ResidentFeed>(place, std::move(rows), options);
 }
 

@@ -25,7 +25,9 @@ __global__ void __launch_bounds__(column_threads, each <= 3 ? 4 : (each <= 5 ? 3
   const std::int64_t j = blockIdx.x, width = padded(work.dim);
   const auto begin = work.columns.begin[j], end = work.columns.begin[j + 1];
   const std::int64_t matrix = static_cast<std::int64_t>(work.weights.rows) * width;
-  const auto first_of = [&](int v) { return static_cast<int>((v * warp + lane()) * group); };
+  const auto first_of = [&](int v) {
+    return v * static_cast<int>(warp) * group + static_cast<int>(lane()) * group;
+  };
   constexpr bool kept = each <= 6;  // the decoder's row; beyond that registers are too few
   Eight decoder[kept ? each : 1], decoder_sum[each], encoder_sum[each];
   const auto decoder_of = [&](int v) { return load(work.decoder + j * width + first_of(v)); };

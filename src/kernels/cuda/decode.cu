@@ -26,14 +26,14 @@ unsigned threads_for(int dim) {
 template <typename F>
 __device__ void gather(Eight& sum, const F* decoder, std::int64_t width, const std::uint32_t* latent,
                        const float* value, std::uint32_t first, std::uint32_t last) {
-  constexpr int at_once = 4;
+  constexpr std::uint32_t at_once = 4;
   auto i = first;
   for (; i + at_once <= last; i += at_once) {
     Eight row[at_once];
 #pragma unroll
-    for (int n = 0; n < at_once; ++n) row[n] = load(decoder + latent[i + n] * width);
+    for (std::uint32_t n = 0; n < at_once; ++n) row[n] = load(decoder + latent[i + n] * width);
 #pragma unroll
-    for (int n = 0; n < at_once; ++n) add(sum, value[i + n], row[n]);
+    for (std::uint32_t n = 0; n < at_once; ++n) add(sum, value[i + n], row[n]);
   }
   for (; i < last; ++i) add(sum, value[i], load(decoder + latent[i] * width));
 }

@@ -13,8 +13,9 @@ constexpr std::uint32_t most_candidates = 512;
 constexpr std::uint32_t ends_here = 0x80000000u;
 
 std::size_t shared_bytes(const Levels& levels, unsigned block) {
+  const auto count = static_cast<std::size_t>(levels.count);
   const std::size_t numbers =
-      2 * most_warps + top_bins + 2 * most_candidates + 4 + 6 * levels.count + levels.count * (block / warp);
+      2 * most_warps + top_bins + 2 * most_candidates + 4 + 6 * count + count * (block / warp);
   return numbers * sizeof(std::uint32_t) + 16;
 }
 
@@ -71,6 +72,10 @@ class RowSelection {
   __device__ static int thread() { return static_cast<int>(threadIdx.x); }
   __device__ static int block() { return static_cast<int>(blockDim.x); }
   __device__ int levels() const { return work_.levels.count; }
+  // [levels], a warp's own.
+  __device__ std::uint32_t* count_of(unsigned of_warp) const {
+    return count_ + of_warp * static_cast<unsigned>(levels());
+  }
 
   __device__ std::uint32_t key(int j) const { return keys_ ? keys_[j] : source_.key(j); }
 
@@ -246,7 +251,7 @@ class RowSelection {
 
   // Writes the matrices, and counts what goes into the lists; each warp has a part of the row.
   __device__ void assign() {
-    auto* count = count_ + warp_of_block() * static_cast<unsigned>(levels());
+    auto* count = count_of(warp_of_block());
     for (int l = static_cast<int>(lane()); l < levels(); l += static_cast<int>(warp)) count[l] = 0;
     __syncwarp();
     float sum = 0;
@@ -292,8 +297,7 @@ class RowSelection {
   __device__ void list() {
     for (int l = thread(); l < levels(); l += block()) {
       std::uint32_t total = 0;
-      for (unsigned w = 0; w < warps_of_block(); ++w)
-        total += count_[w * static_cast<unsigned>(levels()) + l];
+      for (unsigned w = 0; w < warps_of_block(); ++w) total += count_of(w)[l];
       const bool listed = !work_.levels.is_dense(l);
       total_[l] = listed ? total : 0;
       const auto upto = [&](int level) { return min(work_.levels.keep[level], positive_); };
@@ -315,7 +319,7 @@ class RowSelection {
     for (int l = thread(); l < levels(); l += block()) {
       auto at = begin[l];
       for (unsigned w = 0; w < warps_of_block(); ++w) {
-        auto& place = count_[w * static_cast<unsigned>(levels()) + l];
+        auto& place = count_of(w)[l];
         const auto count = place;
         place = at;
         at += count;
@@ -323,7 +327,7 @@ class RowSelection {
     }
     __syncthreads();
     if (begin[levels() - 1] + total_[levels() - 1] == 0) return;
-    auto* place = count_ + warp_of_block() * static_cast<unsigned>(levels());
+    auto* place = count_of(warp_of_block());
     for (int first = first_; first < last_; first += static_cast<int>(warp)) {
       const int j = first + static_cast<int>(lane());
       const auto own = j < last_ ? key(j) : 0;

@@ -190,13 +190,7 @@ bool NestedStep<F>::prepare(int rows, const DenseLevels& dense) {
 
 template <typename F>
 void NestedStep<F>::refresh(Stream stream, const RunMemory& run) {
-  const auto clear = [&](const auto& buffer) {
-    require(cudaMemsetAsync(buffer.data(), 0, static_cast<std::size_t>(buffer.bytes()), stream), "memset");
-  };
-  clear(fired_);
-  // Nobody writes what rows are filled up with.
-  clear(encoder_gradient_);
-  clear(decoder_gradient_);
+  require(cudaMemsetAsync(fired_.data(), 0, static_cast<std::size_t>(fired_.bytes()), stream), "memset");
   if (factors_are_parameters()) return;
   to_factors(stream, latents_, dim_, run.encoder.value, encoder_factors_.data());
   to_factors(stream, latents_, dim_, run.decoder.value, decoder_factors_.data());
