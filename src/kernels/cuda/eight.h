@@ -66,8 +66,9 @@ __device__ inline unsigned pair_of(float low, float high) {
 }
 
 __device__ inline void store(bfloat16* to, const Eight& all) {
-  *reinterpret_cast<uint4*>(to) = make_uint4(pair_of(all.v[0], all.v[1]), pair_of(all.v[2], all.v[3]),
-                                             pair_of(all.v[4], all.v[5]), pair_of(all.v[6], all.v[7]));
+  const auto words = make_uint4(pair_of(all.v[0], all.v[1]), pair_of(all.v[2], all.v[3]),
+                                pair_of(all.v[4], all.v[5]), pair_of(all.v[6], all.v[7]));
+  __stwb(reinterpret_cast<uint4*>(to), words);  // an assignment becomes four stores
 }
 
 /// sum += factor * all

@@ -41,7 +41,8 @@ __device__ void put_factors(float* to, const Some<count>& some) {
 template <int count>
 __device__ void put_factors(bfloat16* to, const Some<count>& some) {
   if constexpr (count == 4) {
-    *reinterpret_cast<uint2*>(to) = make_uint2(pair_of(some.v[0], some.v[1]), pair_of(some.v[2], some.v[3]));
+    const auto words = make_uint2(pair_of(some.v[0], some.v[1]), pair_of(some.v[2], some.v[3]));
+    __stwb(reinterpret_cast<uint2*>(to), words);
   } else {
     *to = from_float<bfloat16>(some.v[0]);
   }

@@ -196,6 +196,11 @@ V __ldg(const V* place) {
   return *place;
 }
 
+template <typename V>
+void __stwb(V* place, V value) {
+  *place = value;
+}
+
 inline float rsqrtf(float value) {
   return 1 / std::sqrt(value);
 }
