@@ -45,7 +45,7 @@ std::unique_ptr<Feed> make_host_feed(FeedPlace place, data::EmbeddingSource& sou
 /// Copies a batch to the device while the step before it is at work: two pinned buffers, two on the device,
 /// and a thread that fills them in a stream of its own.
 std::unique_ptr<Feed> make_streaming_feed(FeedPlace place, data::EmbeddingSource& source,
-                                          data::LoaderOptions options);
+                                          const data::LoaderOptions& options);
 
 /// All rows of a source, on a device.
 struct ResidentRows {

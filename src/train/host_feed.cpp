@@ -173,9 +173,9 @@ class StreamingFeed final : public Feed {
 }  // namespace
 
 std::unique_ptr<Feed> make_host_feed(FeedPlace place, data::EmbeddingSource& source,
-                                     data::LoaderOptions options) {
+                                     const data::LoaderOptions& options) {
   if (!place.device.is_cpu()) return make_streaming_feed(place, source, options);
-  return std::make_unique<HostFeed>(place, source, std::move(options));
+  return std::make_unique<HostFeed>(place, source, options);
 }
 
 std::unique_ptr<Feed> make_streaming_feed(FeedPlace place, data::EmbeddingSource& source,
