@@ -14,10 +14,12 @@ target_link_libraries(cuda_emulation PRIVATE msae_settings)
 function(cuda_emulation_program name)
   add_executable(${name} ${cuda_kernels_tests} kernels/cuda/emulation_faults_test.cpp kernels/cuda/emulation_test.cpp ${ARGN})
   set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
+  # Before src: its files are in the place of some there, and of CUDA's headers.
+  target_include_directories(${name} BEFORE PRIVATE ${CMAKE_CURRENT_SOURCE_DIR}/kernels/cuda/emulation)
   target_link_libraries(${name} PRIVATE msae_kernels msae_settings ${hwy_library} Threads::Threads GTest::gtest)
 endfunction()
 cuda_emulation_program(cuda_emulation_tests)
-target_link_libraries(cuda_emulation_tests PRIVATE cuda_emulation)
+target_link_libraries(cuda_emulation_tests PRIVATE cuda_emulation)  # its objects
 add_test(NAME cuda_emulation COMMAND cuda_emulation_tests)
 set_tests_properties(cuda_emulation PROPERTIES COST 60 TIMEOUT 900)
 # Older sanitizers do not start where the kernel lays out memory more at random than they know of.
@@ -34,8 +36,7 @@ else()
   set(planted race race_of_rounds race_of_lanes race_of_blocks)
   set(report "ThreadSanitizer: data race")
   cuda_emulation_program(cuda_races_tests $<TARGET_PROPERTY:cuda_emulation,SOURCES>)
-  target_include_directories(cuda_races_tests BEFORE PRIVATE
-    $<TARGET_PROPERTY:cuda_emulation,INTERFACE_INCLUDE_DIRECTORIES>)
+  target_include_directories(cuda_races_tests PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
   target_compile_options(cuda_races_tests PRIVATE -Wno-unknown-pragmas -fsanitize=thread -O1 -g1)
   target_link_options(cuda_races_tests PRIVATE -fsanitize=thread)
   set(elsewhere *HalfThePrecision *InTurns *SameBits* *ListsAndMatrices CudaTraining.Is* CudaStep.Ranks*
