@@ -1,7 +1,10 @@
 // What a training step minimises, whatever computes it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace msae::kernels {
@@ -31,5 +34,26 @@ struct StepOptions {
   std::int64_t auxk_latents = 0;  ///< of them in a row
   DenseFrom dense = {};
 };
+
+/// What to do with the rows of a dictionary before the step.
+enum class Rows {
+  as_they_are,  ///< nothing
+  project,      ///< take out of each row's gradient what would only change its length
+  rescale       ///< the same after row and encoder have been rescaled, so that the row has unit norm
+};
+
+/// \throws std::invalid_argument for levels that do not ascend, or too many of them, or of weights
+inline void check_levels(const StepOptions& options, std::int64_t most) {
+  const auto& levels = options.levels;
+  if (levels.empty() || static_cast<std::int64_t>(levels.size()) > most) {
+    throw std::invalid_argument("levels: must be from 1 to " + std::to_string(most) + ", not " +
+                                std::to_string(levels.size()));
+  }
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    if (levels[i] < (i == 0 ? 0 : levels[i - 1] + 1))
+      throw std::invalid_argument("levels: must ascend from 0");
+  }
+  if (options.weights.size() != levels.size()) throw std::invalid_argument("weights: must be one a level");
+}
 
 }  // namespace msae::kernels

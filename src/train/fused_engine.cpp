@@ -117,14 +117,9 @@ class FusedEngine final : public Engine {
             latent_bias_gradient_.template data_ptr<T>(), pre_bias_gradient_.template data_ptr<T>()};
   }
 
-  kernels::Rows rows() const {
-    if (options_.unit_norm == UnitNorm::never) return kernels::Rows::as_they_are;
-    return options_.unit_norm == UnitNorm::before_step ? kernels::Rows::rescale : kernels::Rows::project;
-  }
-
   void optimise(double learning_rate) {
     const auto start = std::chrono::steady_clock::now();
-    const kernels::Rescale<T> rescale{.rows = rows(),
+    const kernels::Rescale<T> rescale{.rows = rows_before(options_),
                                       .decoder = matrix<T>(trained_.decoder.value),
                                       .decoder_gradient = matrix<T>(decoder_gradient_),
                                       .encoder = matrix<T>(trained_.encoder.value),

@@ -47,6 +47,11 @@ kernels::StepOptions step_options(const models::SparseAutoencoder& model, const 
                     .level = options.fused.dense_level}};
 }
 
+kernels::Rows rows_before(const TrainOptions& options) {
+  if (options.unit_norm == UnitNorm::never) return kernels::Rows::as_they_are;
+  return options.unit_norm == UnitNorm::before_step ? kernels::Rows::rescale : kernels::Rows::project;
+}
+
 AdamPace adam_pace(const TrainOptions& options, double learning_rate, std::int64_t step) {
   const auto power = static_cast<double>(step);
   return {.decay = 1 - learning_rate * options.weight_decay,

@@ -11,6 +11,9 @@ namespace msae::train {
 MSAE_EXPORT kernels::StepOptions step_options(const models::SparseAutoencoder& model,
                                               const TrainOptions& options);
 
+/// What TrainOptions::unit_norm has to be done before a step.
+MSAE_EXPORT kernels::Rows rows_before(const TrainOptions& options);
+
 /// The numbers of AdamW (Loshchilov and Hutter, arXiv 1711.05101) that change from step to step.
 struct AdamPace {
   double decay = 1;       ///< 1 - learning rate * weight decay

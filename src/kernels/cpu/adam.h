@@ -4,15 +4,9 @@
 #include <cstdint>
 
 #include "kernels/cpu/layout.h"
+#include "kernels/step_options.h"
 
 namespace msae::kernels {
-
-/// What to do with the rows of a dictionary before the step.
-enum class Rows {
-  as_they_are,  ///< nothing
-  project,      ///< take out of each row's gradient what would only change its length
-  rescale       ///< the same after row and encoder have been rescaled, so that the row has unit norm
-};
 
 /// A dictionary with its encoder, a row of each a latent, and their gradients.
 template <typename T>

@@ -88,16 +88,7 @@ NestedStep<T>::NestedStep(std::int64_t latents, std::int64_t dim, StepOptions op
       options_(std::move(options)),
       product_(std::move(product)),
       executor_(executor) {
-  const auto& levels = options_.levels;
-  if (levels.empty() || static_cast<std::int64_t>(levels.size()) >= max_levels) {
-    throw std::invalid_argument("levels: must be from 1 to " + std::to_string(max_levels - 1) + ", not " +
-                                std::to_string(levels.size()));
-  }
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    if (levels[i] < (i == 0 ? 0 : levels[i - 1] + 1))
-      throw std::invalid_argument("levels: must ascend from 0");
-  }
-  if (options_.weights.size() != levels.size()) throw std::invalid_argument("weights: must be one a level");
+  check_levels(options_, max_levels - 1);
   fired_.reserve(latents);
 }
 

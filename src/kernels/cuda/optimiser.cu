@@ -72,7 +72,7 @@ __global__ void rescale_kernel(const __grid_constant__ Optimise<F> work) {
   auto *row = work.decoder.value + j * work.dim, *encoder = work.encoder.value + j * work.dim;
   auto *gradient = work.decoder.gradient + j * width, *encoder_gradient = work.encoder.gradient + j * width;
   float factor = 0;  // of the row, taken out of the gradient
-  if (work.before != UnitRows::as_they_are) {
+  if (work.before != Rows::as_they_are) {
     double own = 0, along = 0;
     for_columns<count>(work.dim, [&](int d) {
       const auto w = take<count>(row + d), g = take<count>(gradient + d);
@@ -85,7 +85,7 @@ __global__ void rescale_kernel(const __grid_constant__ Optimise<F> work) {
     own = block_sum(own, room);
     along = block_sum(along, room);
     auto norm = static_cast<float>(sqrt(own));
-    if (work.before == UnitRows::rescale) {
+    if (work.before == Rows::rescale) {
       norm += work.row_epsilon;
       for_columns<count>(work.dim, [&](int d) {
         auto w = take<count>(row + d), v = take<count>(encoder + d);
@@ -108,7 +108,7 @@ __global__ void rescale_kernel(const __grid_constant__ Optimise<F> work) {
   for_columns<count>(work.dim, [&](int d) {
     auto g = take<count>(gradient + d);
     const auto v = take<count>(encoder_gradient + d);
-    if (work.before != UnitRows::as_they_are) {
+    if (work.before != Rows::as_they_are) {
       const auto w = take<count>(row + d);
 #pragma unroll
       for (int i = 0; i < count; ++i) g.v[i] = fmaf(-factor, w.v[i], g.v[i]);

@@ -4,11 +4,9 @@
 #include "kernels/cuda/decode.h"
 #include "kernels/cuda/factor.h"
 #include "kernels/cuda/layout.h"
+#include "kernels/step_options.h"
 
 namespace msae::kernels::cuda {
-
-/// What to do with decoder rows before the step; see kernels::Rows.
-enum class UnitRows { as_they_are, project, rescale };
 
 /// A parameter, its gradient and what AdamW keeps of it (Loshchilov and Hutter, arXiv 1711.05101).
 struct Trained {
@@ -21,7 +19,7 @@ struct Trained {
 template <typename F>
 struct Optimise {
   int latents = 0, dim = 0;
-  UnitRows before = UnitRows::project;
+  Rows before = Rows::project;
   bool unit_after = true;  ///< decoder rows get unit norm after the step
   float row_epsilon = 0;   ///< for rows of no length
   float clip = 0;          ///< largest norm of all gradients together; 0: any

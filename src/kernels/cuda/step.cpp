@@ -17,16 +17,7 @@ constexpr std::int64_t product_bytes = std::int64_t{48} << 20;
 constexpr std::int64_t least_product_rows = 256;
 
 void validate(int latents, int dim, const StepOptions& options) {
-  const auto& levels = options.levels;
-  if (levels.empty() || static_cast<int>(levels.size()) > max_levels) {
-    throw std::invalid_argument("levels: must be from 1 to " + std::to_string(max_levels) + ", not " +
-                                std::to_string(levels.size()));
-  }
-  for (std::size_t i = 0; i < levels.size(); ++i) {
-    if (levels[i] < (i == 0 ? 0 : levels[i - 1] + 1))
-      throw std::invalid_argument("levels: must ascend from 0");
-  }
-  if (options.weights.size() != levels.size()) throw std::invalid_argument("weights: must be one a level");
+  check_levels(options, max_levels);
   if (dim < 1 || dim > most_dimensions) {
     throw std::invalid_argument("dim: must be from 1 to " + std::to_string(most_dimensions) + ", not " +
                                 std::to_string(dim));

@@ -40,7 +40,7 @@ class DeviceBuffer {
 
 /// What the optimiser does; see Optimise.
 struct UpdateOptions {
-  UnitRows before = UnitRows::project;
+  Rows before = Rows::project;
   bool unit_after = true;
   float row_epsilon = 0, clip = 0, beta1 = 0, beta2 = 0, epsilon = 0;
   std::int64_t dead_after = 0;

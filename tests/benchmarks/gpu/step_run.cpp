@@ -8,7 +8,7 @@ namespace msae::gpu_benchmark {
 namespace cuda = kernels::cuda;
 
 cuda::UpdateOptions training_update(const train::TrainOptions& options) {
-  return {.before = cuda::UnitRows::project,
+  return {.before = kernels::Rows::project,
           .unit_after = true,
           .row_epsilon = 1e-7f,
           .clip = static_cast<float>(options.clip),
@@ -20,7 +20,7 @@ cuda::UpdateOptions training_update(const train::TrainOptions& options) {
 
 cuda::UpdateOptions no_update() {
   auto update = training_update({});
-  update.before = cuda::UnitRows::as_they_are;
+  update.before = kernels::Rows::as_they_are;
   update.unit_after = false;
   return update;
 }

@@ -17,7 +17,7 @@ enum class Fault { none, gradient, row };  // a number that is none
 
 struct Case {
   std::int64_t latents, dim;
-  UnitRows before = UnitRows::project;
+  Rows before = Rows::project;
   bool unit_after = true;
   float clip = 0;
   bool factors = true;  // whether they are asked for
@@ -134,7 +134,7 @@ class Optimising {
   // What the CPU makes of it; returns what gradients are multiplied by.
   double step() {
     std::vector<double> squares(static_cast<std::size_t>(c_.latents));
-    kernels::rescale<float>({.rows = rows_of(c_.before),
+    kernels::rescale<float>({.rows = c_.before,
                              .decoder = decoder_.value.matrix(),
                              .decoder_gradient = decoder_.gradient.matrix(),
                              .encoder = encoder_.value.matrix(),
@@ -199,7 +199,7 @@ void expect_like_cpu(const Case& c) {
   Optimising<F>(c).check();
 }
 
-constexpr UnitRows all_modes[] = {UnitRows::as_they_are, UnitRows::project, UnitRows::rescale};
+constexpr Rows all_modes[] = {Rows::as_they_are, Rows::project, Rows::rescale};
 
 template <typename F>
 class CudaOptimiser : public testing::Test {};

@@ -237,18 +237,6 @@ inline Table<int> level_table(const Table<float>& values, const std::vector<std:
   return levels;
 }
 
-/// What the CPU calls it.
-inline Rows rows_of(UnitRows before) {
-  switch (before) {
-    case UnitRows::as_they_are:
-      return Rows::as_they_are;
-    case UnitRows::project:
-      return Rows::project;
-    default:
-      return Rows::rescale;
-  }
-}
-
 /// Kinds of pre-activations.
 enum class Values {
   plain,

@@ -58,7 +58,7 @@ struct Model {
 
 /// Parameters stay what they are, and gradients too: no step, no projection.
 inline UpdateOptions no_update() {
-  return {.before = UnitRows::as_they_are,
+  return {.before = Rows::as_they_are,
           .unit_after = false,
           .row_epsilon = 1e-7f,
           .clip = 0,

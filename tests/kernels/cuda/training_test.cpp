@@ -27,7 +27,6 @@ using test::dense_of;
 using test::DeviceArray;
 using test::Model;
 using test::no_update;
-using test::rows_of;
 using test::Stepper;
 using test::table_of;
 
@@ -92,7 +91,7 @@ class NaiveTraining {
     auto encoder = rounded(found.encoder), decoder = rounded(found.decoder);
     const auto latent_bias = rounded(found.latent_bias), pre_bias = rounded(found.pre_bias);
     std::vector<double> squares(static_cast<std::size_t>(p.latents()));
-    rescale<float>({.rows = rows_of(update_.before),
+    rescale<float>({.rows = update_.before,
                     .decoder = p.decoder.matrix(),
                     .decoder_gradient = decoder.matrix(),
                     .encoder = p.encoder.matrix(),
@@ -134,10 +133,10 @@ class NaiveTraining {
   std::vector<std::int64_t> last_active_;
 };
 
-UpdateOptions update_of(UnitRows before, float clip) {
+UpdateOptions update_of(Rows before, float clip) {
   auto update = no_update();
   update.before = before;
-  update.unit_after = before == UnitRows::project;
+  update.unit_after = before == Rows::project;
   update.clip = clip;
   // Moments as small as rounding errors move nothing.
   update.epsilon = 1e-3f;
@@ -178,7 +177,7 @@ Table<float> values_of(const Parameter& parameter, std::int64_t rows, std::int64
   return table_of(parameter.value.data(), rows, columns, columns);
 }
 
-void expect_training(const char* kind, const Levels& levels, std::int64_t dim, UnitRows before, float clip) {
+void expect_training(const char* kind, const Levels& levels, std::int64_t dim, Rows before, float clip) {
   SCOPED_TRACE(testing::Message() << kind << ", levels " << testing::PrintToString(levels) << ", dim " << dim
                                   << ", before " << static_cast<int>(before) << ", clip " << clip);
   constexpr std::int64_t latents = 33;
@@ -218,13 +217,13 @@ void expect_training(const char* kind, const Levels& levels, std::int64_t dim, U
 TEST(CudaTraining, IsThatOfItsDefinition) {
   const Levels few = {2, 9, 20}, many = {1, 2, 3, 5, 8, 13, 21, 33};
   for (const std::int64_t dim : {5, 8}) {
-    expect_training("plain", few, dim, UnitRows::project, 0.5f);
-    expect_training("plain", many, dim, UnitRows::rescale, 0);
-    expect_training("squared", {7}, dim, UnitRows::as_they_are, 0);
-    expect_training("l1", {33}, dim, UnitRows::project, 0);
-    expect_training("auxiliary", few, dim, UnitRows::project, 1);
-    expect_training("over the batch", many, dim, UnitRows::rescale, 1);
-    expect_training("auxiliary, over the batch, capped", few, dim, UnitRows::project, 0);
+    expect_training("plain", few, dim, Rows::project, 0.5f);
+    expect_training("plain", many, dim, Rows::rescale, 0);
+    expect_training("squared", {7}, dim, Rows::as_they_are, 0);
+    expect_training("l1", {33}, dim, Rows::project, 0);
+    expect_training("auxiliary", few, dim, Rows::project, 1);
+    expect_training("over the batch", many, dim, Rows::rescale, 1);
+    expect_training("auxiliary, over the batch, capped", few, dim, Rows::project, 0);
   }
 }
 
@@ -243,7 +242,7 @@ struct Outcome {
 
 template <typename F>
 Outcome train(const Problem<float>& problem, const Dense* dense) {
-  const auto update = update_of(UnitRows::project, 1);
+  const auto update = update_of(Rows::project, 1);
   Model model(problem);
   Stepper<F> stepper(problem, update);
   stepper.step().prepare(1, DenseLevels(problem.options.levels.size()));
