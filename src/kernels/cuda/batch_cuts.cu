@@ -135,21 +135,6 @@ __global__ void equal_kernel(const __grid_constant__ CutBatch work) {
   }
 }
 
-// The place, from 0 on, of the `rank`-th of things that come in the order of their places. All of the block's
-// threads have to call it; one of them calls `use` with the place and the things before it.
-template <typename CountAt, typename Use>
-__device__ void find_in_order(int places, Count rank, Count* sums, CountAt count_at, Use use) {
-  Count so_far = 0;
-  for (int first = 0; first < places && so_far < rank; first += static_cast<int>(blockDim.x)) {
-    const int place = first + static_cast<int>(threadIdx.x);
-    const Count mine = place < places ? count_at(place) : 0;
-    Count total = 0;
-    const auto earlier = so_far + sum_before(mine, sums, total);
-    if (earlier < rank && rank <= earlier + mine) use(place, earlier);
-    so_far += total;
-  }
-}
-
 // A block a level: the row that it ends in, and the latent.
 __global__ void end_kernel(const __grid_constant__ CutBatch work) {
   auto* sums = reinterpret_cast<Count*>(shared_memory());

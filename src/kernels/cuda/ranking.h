@@ -84,4 +84,20 @@ __device__ Found<Count> find_rank(const Count* histogram, int bins, Count rank, 
   return found;
 }
 
+/// Which of places, in their order, holds the `rank`-th of things, from 1 on. All of the block's threads have
+/// to call it; one of them calls `use` with the place and the things before it.
+/// \param sums [most_warps] of shared memory
+template <typename Count, typename CountAt, typename Use>
+__device__ void find_in_order(int places, Count rank, Count* sums, CountAt count_at, Use use) {
+  Count so_far = 0;
+  for (int first = 0; first < places && so_far < rank; first += static_cast<int>(blockDim.x)) {
+    const int place = first + static_cast<int>(threadIdx.x);
+    const Count mine = place < places ? count_at(place) : 0;
+    Count total = 0;
+    const auto earlier = so_far + sum_before(mine, sums, total);
+    if (earlier < rank && rank <= earlier + mine) use(place, earlier);
+    so_far += total;
+  }
+}
+
 }  // namespace msae::kernels::cuda

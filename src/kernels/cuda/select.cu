@@ -211,15 +211,11 @@ class RowSelection {
     need -= low.above;
     const auto cut_key = (bin << middle_bits | middle.bin) << low_bits | low.bin;
     // Those that are equal come by latent.
-    std::uint32_t before_tile = 0;
-    for (int first = 0; first < width_ && before_tile < need; first += block()) {
-      const int j = first + thread();
-      const std::uint32_t equal = j < width_ && key(j) == cut_key ? 1 : 0;
-      std::uint32_t total = 0;
-      const auto rank = before_tile + sum_before(equal, room_, total);
-      if (equal != 0 && rank + 1 == need) cut_[level] = {cut_key, static_cast<std::uint32_t>(j) + 1};
-      before_tile += total;
-    }
+    find_in_order(
+        width_, need, room_, [&](int j) { return key(j) == cut_key ? 1u : 0u; },
+        [&](int j, std::uint32_t) {
+          cut_[level] = {cut_key, static_cast<std::uint32_t>(j) + 1};
+        });
     __syncthreads();
   }
 
