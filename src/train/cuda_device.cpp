@@ -17,13 +17,6 @@ bool is_on_device(const torch::Tensor& tensor) {
   return tensor.is_cuda();
 }
 
-struct UseDevice::Guard {
-  c10::cuda::CUDAGuard guard;
-};
-
-UseDevice::UseDevice(c10::Device device) : guard_(new Guard{c10::cuda::CUDAGuard(device)}) {}
-UseDevice::~UseDevice() = default;
-
 cudaStream_t current_stream(c10::Device device) {
   return c10::cuda::getCurrentCUDAStream(device.index()).stream();
 }
@@ -41,10 +34,6 @@ kernels::cuda::Allocate device_memory(c10::Device device) {
   };
 }
 
-torch::Tensor host_counts(std::int64_t count) {
-  return torch::zeros({count}, torch::TensorOptions(torch::kInt64).pinned_memory(true));
-}
-
 template <typename F>
 std::unique_ptr<kernels::cuda::Products<F>> device_products(Precision precision, c10::Device device) {
   using namespace kernels::cuda;
@@ -58,7 +47,7 @@ template std::unique_ptr<kernels::cuda::Products<kernels::cuda::bfloat16>> devic
 
 std::uint64_t free_device_memory(c10::Device device) {
   if (!device.is_cuda()) throw Error("device " + device.str() + ": is not a CUDA device");
-  const UseDevice use(device);
+  const c10::cuda::CUDAGuard guard(device);
   std::size_t free = 0, total = 0;
   if (const auto status = cudaMemGetInfo(&free, &total); status != cudaSuccess) {
     throw Error("device " + device.str() + ": " + cudaGetErrorString(status));

@@ -16,19 +16,6 @@ namespace msae::train {
 /// Whether tensors are where kernels work.
 bool is_on_device(const torch::Tensor& tensor);
 
-/// Makes a device the current one of this thread, as long as it lives.
-class UseDevice {
- public:
-  explicit UseDevice(c10::Device device);
-  ~UseDevice();
-  UseDevice(const UseDevice&) = delete;
-  UseDevice& operator=(const UseDevice&) = delete;
-
- private:
-  struct Guard;
-  std::unique_ptr<Guard> guard_;
-};
-
 /// The stream that LibTorch's operators on the device use now.
 cudaStream_t current_stream(c10::Device device);
 /// One that nobody else uses just now, to record launches on.
@@ -36,8 +23,6 @@ cudaStream_t recording_stream(c10::Device device);
 
 /// Out of LibTorch's memory, in the order of the current stream.
 kernels::cuda::Allocate device_memory(c10::Device device);
-/// [count] int64 on the host that the device can write to while the host goes on.
-torch::Tensor host_counts(std::int64_t count);
 
 /// Dense products on the device.
 template <typename F>

@@ -1,6 +1,7 @@
+#include <c10/core/DeviceGuard.h>
+
 #include <algorithm>
 #include <array>
-#include <iomanip>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -10,9 +11,11 @@
 #include "kernels/cuda/backward.h"
 #include "kernels/cuda/step.h"
 #include "msae/core/error.h"
+#include "msae/core/memory.h"
 #include "msae/train/cuda.h"
 #include "train/cuda_device.h"
 #include "train/cuda_graph.h"
+#include "train/device_queue.h"
 #include "train/kernel_obstacle.h"
 #include "train/moments.h"
 #include "train/saved_tensor.h"
@@ -29,11 +32,7 @@ namespace cuda = kernels::cuda;
 constexpr std::int64_t steps_ahead = 2;
 
 cuda::UpdateOptions update_options(const models::SparseAutoencoder& model, const TrainOptions& options) {
-  using cuda::UnitRows;
-  const auto before = options.unit_norm == UnitNorm::never         ? UnitRows::as_they_are
-                      : options.unit_norm == UnitNorm::before_step ? UnitRows::rescale
-                                                                   : UnitRows::project;
-  return {.before = before,
+  return {.before = rows_before(options),
           .unit_after = options.unit_norm == UnitNorm::after_step,
           .row_epsilon = static_cast<float>(epsilon_of(model.decoder)),
           .clip = static_cast<float>(options.clip),
@@ -51,23 +50,19 @@ cuda::Trained trained(const Moments& moments) {
 // What each level added to the rows of a step, on its way to the host.
 class LevelCounts {
  public:
-  explicit LevelCounts(std::int64_t levels) : counts_(host_counts(levels)) {
-    cuda::require(cudaEventCreateWithFlags(&arrived_, cudaEventDisableTiming), "event");
-  }
-  LevelCounts(const LevelCounts&) = delete;
-  LevelCounts& operator=(const LevelCounts&) = delete;
-  ~LevelCounts() { cudaEventDestroy(arrived_); }
+  LevelCounts(c10::Device device, std::int64_t levels)
+      : device_(device), counts_(host_buffer(device, {levels}, torch::kInt64).zero_()), arrived_(device) {}
 
   void fetch(cudaStream_t stream, const unsigned long long* from, std::int64_t rows) {
     const auto bytes = static_cast<std::size_t>(counts_.numel()) * sizeof *from;
     cuda::require(cudaMemcpyAsync(counts_.data_ptr(), from, bytes, cudaMemcpyDeviceToHost, stream), "copy");
-    cuda::require(cudaEventRecord(arrived_, stream), "event");
+    arrived_.set(stream_in_use(device_));
     rows_ = rows;
   }
   std::int64_t rows() const { return rows_; }
   /// [levels], once they are there.
   torch::Tensor take() const {
-    cuda::require(cudaEventSynchronize(arrived_), "wait");
+    arrived_.wait();
     return counts_;
   }
   void set(const torch::Tensor& counts, std::int64_t rows) {
@@ -76,17 +71,11 @@ class LevelCounts {
   }
 
  private:
+  c10::Device device_;
   torch::Tensor counts_;
+  Mark arrived_;
   std::int64_t rows_ = 0;  ///< of the step; 0: there was none
-  cudaEvent_t arrived_ = nullptr;
 };
-
-std::string gigabytes(std::uint64_t bytes) {
-  std::ostringstream text;
-  text << std::fixed << std::setprecision(bytes < 10'000'000 ? 3 : 1) << static_cast<double>(bytes) / 1e9
-       << " GB";
-  return text.str();
-}
 
 template <typename F>
 class CudaEngine final : public Engine {
@@ -94,14 +83,15 @@ class CudaEngine final : public Engine {
   CudaEngine(models::SparseAutoencoder& model, const TrainOptions& options)
       : model_(model),
         options_(options),
+        device_(model.decoder.device()),
         trained_(model),
         counters_(model, options),
-        products_(device_products<F>(options.fused.precision, model.decoder.device())),
+        products_(device_products<F>(options.fused.precision, device_)),
         step_(static_cast<int>(model.latents()), static_cast<int>(model.dim()), step_options(model, options),
-              update_options(model, options), *products_, device_memory(model.decoder.device())),
-        recording_(recording_stream(model.decoder.device())),
+              update_options(model, options), *products_, device_memory(device_)),
+        recording_(recording_stream(device_)),
         levels_(count_of_levels(model, options)),
-        counts_{{LevelCounts(levels_), LevelCounts(levels_)}} {
+        counts_{{LevelCounts(device_, levels_), LevelCounts(device_, levels_)}} {
     require_memory();
     step_.prepare(static_cast<int>(options.batch_size), step_.choose_dense());
   }
@@ -110,7 +100,7 @@ class CudaEngine final : public Engine {
     TORCH_CHECK(batch.dim() == 2 && batch.size(1) == model_.dim() && batch.size(0) > 0,
                 "batch: expected [rows, ", model_.dim(), "], got ", batch.sizes());
     const torch::NoGradGuard no_grad;
-    const UseDevice use(model_.decoder.device());
+    const c10::DeviceGuard guard(device_);
     try {
       enqueue(batch, learning_rate);
     } catch (const cuda::DeviceError& error) {
@@ -177,7 +167,7 @@ class CudaEngine final : public Engine {
 
   void enqueue(const torch::Tensor& batch, double learning_rate) {
     const auto rows = batch.size(0);
-    const auto stream = current_stream(model_.decoder.device());
+    const auto stream = current_stream(device_);
     auto& counts = counts_[static_cast<std::size_t>(counters_.steps() % steps_ahead)];
     const auto dense = dense_levels(counts);
     if (step_.prepare(static_cast<int>(rows), dense)) graphs_.clear();
@@ -195,7 +185,7 @@ class CudaEngine final : public Engine {
   }
 
   void require_memory() const {
-    const auto free = free_device_memory(model_.decoder.device());
+    const auto free = free_device_memory(device_);
     const auto bytes = [&](std::int64_t rows) {
       return static_cast<std::uint64_t>(step_.bytes(static_cast<int>(rows), step_.choose_dense()));
     };
@@ -206,8 +196,8 @@ class CudaEngine final : public Engine {
     }
     std::ostringstream sentence;
     sentence << "training " << model_.latents() << " latents on batches of " << options_.batch_size
-             << " takes " << gigabytes(bytes(options_.batch_size)) << " on " << model_.decoder.device()
-             << ", which has " << gigabytes(free) << " free; ";
+             << " takes " << human_bytes(bytes(options_.batch_size)) << " on " << device_ << ", which has "
+             << human_bytes(free) << " free; ";
     if (fits > 0) {
       sentence << "batches of " << fits << " fit: lower the batch size, or the number of latents";
     } else {
@@ -266,6 +256,7 @@ class CudaEngine final : public Engine {
 
   models::SparseAutoencoder& model_;
   TrainOptions options_;
+  c10::Device device_;
   AllMoments trained_;
   StepCounters counters_;
   std::unique_ptr<cuda::Products<F>> products_;
@@ -302,7 +293,7 @@ std::unique_ptr<Engine> make_cuda_engine(models::SparseAutoencoder& model, const
     throw std::invalid_argument("engine: the fused one does not train this model, as " + obstacle +
                                 "; choose autograd");
   }
-  const UseDevice use(model.decoder.device());
+  const c10::DeviceGuard guard(model.decoder.device());
   try {
     if (options.fused.precision == Precision::bfloat16) {
       return std::make_unique<CudaEngine<cuda::bfloat16>>(model, options);

@@ -1,17 +1,12 @@
 #include "msae/train/cuda.h"
-#include "train/precision.h"
+#include "train/choose_engine.h"
 
 namespace msae::train {
 namespace {
 
 std::unique_ptr<Engine> make_any_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
   if (!model.decoder.is_cuda()) return make_engine(model, options);
-  const auto obstacle = cuda_obstacle(model, options);
-  const bool ours =
-      options.engine == EngineKind::fused || (options.engine == EngineKind::automatic && obstacle.empty());
-  if (ours) return make_cuda_engine(model, options);
-  require_precision_of_autograd(model, options, obstacle);
-  return make_autograd_engine(model, options);
+  return choose_engine(model, options, make_cuda_engine, cuda_obstacle(model, options));
 }
 
 }  // namespace

@@ -10,10 +10,12 @@
 #include <optional>
 #include <vector>
 
+#include "msae/core/export.h"
+
 namespace msae::train {
 
 /// What the calling thread asks of the device is done in the order of this stream.
-c10::Stream stream_in_use(c10::Device device);
+MSAE_EXPORT c10::Stream stream_in_use(c10::Device device);
 /// The caller waits for all that it has asked of the device.
 void wait_for_device(c10::Device device);
 /// Another one, for copies to go their own way; the same one on the CPU.
@@ -21,10 +23,10 @@ c10::Stream stream_of_copies(c10::Device device);
 
 /// An uninitialised tensor in the machine's memory: pinned, so that a GPU fetches it by itself while the
 /// processor goes on.
-torch::Tensor host_buffer(c10::Device device, at::IntArrayRef sizes, torch::ScalarType type);
+MSAE_EXPORT torch::Tensor host_buffer(c10::Device device, at::IntArrayRef sizes, torch::ScalarType type);
 
 /// A point in a stream. One thread at a time; a mark never set is behind everyone.
-class Mark {
+class MSAE_EXPORT Mark {
  public:
   explicit Mark(c10::Device device);
 

@@ -1,16 +1,21 @@
 #include "msae/train/engine.h"
+#include "train/choose_engine.h"
 #include "train/kernel_obstacle.h"
 #include "train/precision.h"
 
 namespace msae::train {
 
-std::unique_ptr<Engine> make_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
-  const auto obstacle = fused_obstacle(model, options);
-  const bool fused =
+std::unique_ptr<Engine> choose_engine(models::SparseAutoencoder& model, const TrainOptions& options,
+                                      EngineMaker fused, const std::string& obstacle) {
+  const bool takes_fused =
       options.engine == EngineKind::fused || (options.engine == EngineKind::automatic && obstacle.empty());
-  if (fused) return make_fused_engine(model, options);
+  if (takes_fused) return fused(model, options);
   require_precision_of_autograd(model, options, obstacle);
   return make_autograd_engine(model, options);
+}
+
+std::unique_ptr<Engine> make_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
+  return choose_engine(model, options, make_fused_engine, fused_obstacle(model, options));
 }
 
 std::string fused_obstacle(const models::SparseAutoencoder& model, const TrainOptions& options) {

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "msae/core/export.h"
 #include "msae/models/sparse_autoencoder.h"
 #include "msae/train/options.h"
 
@@ -19,7 +18,7 @@ void require_precision(const models::SparseAutoencoder& model, const TrainOption
 /// \param obstacle why the fused engine does not take the model, "it ..."; empty where it was not asked for
 /// \throws std::invalid_argument naming the option: as require_precision(), and on a GPU for all but full.
 ///         Where autograd stands in on the CPU, bfloat16 is of no matter to it.
-MSAE_EXPORT void require_precision_of_autograd(const models::SparseAutoencoder& model,
-                                               const TrainOptions& options, const std::string& obstacle);
+void require_precision_of_autograd(const models::SparseAutoencoder& model, const TrainOptions& options,
+                                   const std::string& obstacle);
 
 }  // namespace msae::train

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <span>
-#include <sstream>
 #include <string>
 
 #include "data/epoch_order.h"
@@ -38,12 +37,6 @@ class Rounding {
  private:
   torch::Tensor lost_, all_;
 };
-
-std::string name_of(c10::Device device) {
-  std::ostringstream name;
-  name << device;
-  return name.str();
-}
 
 }  // namespace
 
@@ -94,7 +87,7 @@ ResidentRows load_rows(data::EmbeddingSource& source, c10::Device device, torch:
 std::shared_ptr<const ResidentRows> rows_that_fit(data::EmbeddingSource& source, c10::Device device,
                                                   std::uint64_t memory, HalfRows half,
                                                   const std::function<void(double)>& progress) {
-  const auto place = " on " + name_of(device);
+  const auto place = " on " + device.str();
   const auto load = [&](torch::ScalarType type) -> std::shared_ptr<const ResidentRows> {
     if (resident_bytes(source, type) > memory) return nullptr;
     try {

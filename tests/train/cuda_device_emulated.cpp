@@ -41,10 +41,6 @@ bool is_on_device(const torch::Tensor& tensor) {
   return tensor.is_cpu();
 }
 
-struct UseDevice::Guard {};
-UseDevice::UseDevice(c10::Device) {}
-UseDevice::~UseDevice() = default;
-
 cudaStream_t current_stream(c10::Device) {
   return nullptr;
 }
@@ -60,10 +56,6 @@ kernels::cuda::Allocate device_memory(c10::Device) {
     kernels::cuda::require(cudaMalloc(&memory, bytes), "malloc");
     return std::shared_ptr<void>(memory, cudaFree);
   };
-}
-
-torch::Tensor host_counts(std::int64_t count) {
-  return torch::zeros({count}, torch::kInt64);
 }
 
 template <typename F>

@@ -13,6 +13,7 @@ namespace {
 using comparison::cases;
 using comparison::error_of;
 using comparison::FusedCase;
+using comparison::gradients;
 using comparison::with;
 using comparison::without_near_ties;
 using models::Matryoshka;
@@ -36,26 +37,6 @@ TrainOptions options_of(const FusedCase& c, std::size_t turn) {
   return options;
 }
 
-std::unique_ptr<Engine> plain_engine(SparseAutoencoder& model, const TrainOptions& options) {
-  return make_autograd_engine(model, options);
-}
-
-// The first moment after the first step tells the gradient, here as it is before the optimiser.
-TensorMap gradients(
-    SparseAutoencoder model, TrainOptions options, const torch::Tensor& batch,
-    const std::function<std::unique_ptr<Engine>(SparseAutoencoder&, const TrainOptions&)>& maker) {
-  options.unit_norm = UnitNorm::never;
-  options.clip = 0;
-  options.beta1 = 0.5;
-  auto engine = maker(model, options);
-  engine->step(batch, 1e-3);
-  TensorMap all;
-  for (const auto& [name, value] : engine->state()) {
-    if (name.ends_with(".first")) all[name] = value.clone() / 0.5;
-  }
-  return all;
-}
-
 TEST(CudaEngine, HasTheGradientsOfAutograd) {
   std::size_t turn = 0, compared = 0;
   const auto all = cases();
@@ -65,7 +46,7 @@ TEST(CudaEngine, HasTheGradientsOfAutograd) {
     ++compared;
     const auto options = options_of(c, turn++);
     const auto input = batch.to(torch::kFloat32).to(test_device());
-    const auto plain = gradients(make(c), options, input, plain_engine);
+    const auto plain = gradients(make(c), options, input, make_autograd_engine);
     const auto found = gradients(make(c), options, input, make_cuda_engine);
     ASSERT_EQ(found.size(), 4U);
     for (const auto& [name, value] : plain) {
@@ -112,12 +93,6 @@ FusedCase nested(std::int64_t rows = 40) {
   return {"", {.dim = 12, .latents = 50, .activation = Matryoshka{{2, 8, 30, 50}}}, with(rows), rows};
 }
 
-void expect_same_parameters(const SparseAutoencoder& a, const SparseAutoencoder& b) {
-  for (const auto& item : a.named_parameters()) {
-    EXPECT_TRUE(torch::equal(item.value(), b.named_parameters()[item.key()])) << item.key();
-  }
-}
-
 // Levels turn from matrices into lists and back as their latents become fewer and more.
 TEST(CudaEngine, GivesTheSameBitsThroughAStopAndAResume) {
   for (const auto precision : {Precision::full, Precision::bfloat16}) {
@@ -132,7 +107,7 @@ TEST(CudaEngine, GivesTheSameBitsThroughAStopAndAResume) {
     auto engine = make_cuda_engine(straight, options);
     steps(*engine, 0, 9);
     steps(*make_cuda_engine(again, options), 0, 9);
-    expect_same_parameters(straight, again);
+    expect_same_bits(straight, again, "again");
     for (const std::uint64_t stop : {1, 2, 5}) {
       auto model = make(c);
       auto before = make_cuda_engine(model, options);
@@ -147,7 +122,7 @@ TEST(CudaEngine, GivesTheSameBitsThroughAStopAndAResume) {
       auto after = make_cuda_engine(later, options);
       after->restore(before->state());
       steps(*after, stop, 9);
-      expect_same_parameters(straight, later);
+      expect_same_bits(straight, later, "stopped at " + std::to_string(stop));
     }
   }
 }
@@ -265,9 +240,9 @@ TEST(CudaEngine, SaysWhichBatchSizeFits) {
   engine.reset();
   if (!pretend_free_memory(bytes / 2)) return;
   const auto message = test::error_of<Error>([&] { make_cuda_engine(model, c.options); });
-  EXPECT_THAT(message,
-              testing::ContainsRegex("^training 50 latents on batches of 4096 takes 0\\.0[0-9]* GB on .*, "
-                                     "which has .* GB free; batches of [0-9]* fit: lower the batch size"));
+  EXPECT_THAT(message, testing::ContainsRegex(
+                           "^training 50 latents on batches of 4096 takes [0-9]*\\.[0-9] MB on .*, "
+                           "which has [0-9]*\\.[0-9] MB free; batches of [0-9]* fit: lower the batch size"));
   const auto fits = std::stoll(message.substr(message.find("batches of", 60) + 11));
   auto options = c.options;
   options.batch_size = fits;

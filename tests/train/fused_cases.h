@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cmath>
-#include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
@@ -163,6 +163,22 @@ inline torch::Tensor without_near_ties(const FusedCase& c, const torch::Tensor& 
     if (!is_near_tie(pre[b], kept(c.model.activation, 1))) rows.push_back(batch[b]);
   }
   return rows.empty() ? batch.slice(0, 0, 0) : torch::stack(rows);
+}
+
+/// The first moment after the first step tells the gradient, here as it is before the optimiser.
+inline TensorMap gradients(models::SparseAutoencoder model, TrainOptions options, const torch::Tensor& batch,
+                           std::unique_ptr<Engine> (*maker)(models::SparseAutoencoder&,
+                                                            const TrainOptions&)) {
+  options.unit_norm = UnitNorm::never;
+  options.clip = 0;
+  options.beta1 = 0.5;
+  auto engine = maker(model, options);
+  engine->step(batch, 1e-3);
+  TensorMap all;
+  for (const auto& [name, value] : engine->state()) {
+    if (name.ends_with(".first")) all[name] = value.clone() / 0.5;
+  }
+  return all;
 }
 
 }  // namespace msae::train::comparison

@@ -12,6 +12,7 @@ namespace {
 
 using comparison::cases;
 using comparison::error_of;
+using comparison::gradients;
 using comparison::with;
 using comparison::without_near_ties;
 using models::Activation;
@@ -20,28 +21,10 @@ using models::SparseAutoencoder;
 using models::SparseAutoencoderOptions;
 using Case = comparison::FusedCase;
 
-// The first moment after the first step tells the gradient, here as it is before the optimiser.
-std::map<std::string, torch::Tensor> gradients(const Case& c, const torch::Tensor& batch, EngineKind kind,
-                                               torch::ScalarType type) {
-  auto model = c.make(type);
-  auto options = c.options;
-  options.engine = kind;
-  options.unit_norm = UnitNorm::never;
-  options.clip = 0;
-  options.beta1 = 0.5;
-  auto engine = make_engine(model, options);
-  engine->step(batch, 1e-3);
-  std::map<std::string, torch::Tensor> all;
-  for (const auto& [name, value] : engine->state()) {
-    if (name.ends_with(".first")) all[name] = value.clone() / 0.5;
-  }
-  return all;
-}
-
 void expect_same_gradients(const Case& c, const torch::Tensor& batch, torch::ScalarType type,
                            double tolerance) {
-  const auto plain = gradients(c, batch, EngineKind::autograd, type);
-  const auto fused = gradients(c, batch, EngineKind::fused, type);
+  const auto plain = gradients(c.make(type), c.options, batch, make_autograd_engine);
+  const auto fused = gradients(c.make(type), c.options, batch, make_fused_engine);
   ASSERT_EQ(fused.size(), 4U);
   for (const auto& [name, value] : plain) {
     EXPECT_LE(error_of(fused.at(name), value), tolerance) << c.name << ": " << name;
