@@ -8,6 +8,7 @@
 #include "benchmarks/gpu/device.h"
 #include "benchmarks/gpu/problem.h"
 #include "benchmarks/gpu/step_run.h"
+#include "cli/bench_problem.h"
 #include "msae/core/error.h"
 #include "msae/train/cuda.h"
 
@@ -132,7 +133,7 @@ struct Trained {
 
 Trained train_some(MakeEngine make, const Input& input, const train::TrainOptions& options) {
   constexpr int steps = 8;
-  Trained trained{copy_of(*input.model), {}};
+  Trained trained{cli::copy_of(*input.model), {}};
   const auto engine = make(*trained.model, options);
   for (int i = 0; i < steps; ++i) {
     engine->step(input.batches[static_cast<std::size_t>(i) % input.batches.size()], options.learning_rate);

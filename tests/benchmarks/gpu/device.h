@@ -1,32 +1,25 @@
 // LibTorch's device for what runs below it.
 #pragma once
 
-#include <c10/cuda/CUDAStream.h>
 #include <torch/types.h>
 
-#include <memory>
-
-#include "kernels/cuda/step.h"
+#include "train/cuda_device.h"
 
 namespace msae::gpu_benchmark {
 
 /// Floats on the first device.
 inline torch::TensorOptions on_device() {
-  return torch::TensorOptions(torch::kFloat32).device(torch::kCUDA);
+  return torch::TensorOptions(torch::kFloat32).device(c10::Device(c10::kCUDA, 0));
 }
 
 /// The stream that LibTorch uses, too.
 inline kernels::cuda::Stream current_stream() {
-  return c10::cuda::getCurrentCUDAStream().stream();
+  return train::current_stream(on_device().device());
 }
 
 /// Out of LibTorch's memory, so that its peak counts it.
 inline kernels::cuda::Allocate device_memory() {
-  return [](std::size_t bytes) {
-    auto memory = torch::empty({static_cast<std::int64_t>(bytes)}, on_device().dtype(torch::kUInt8));
-    auto* data = memory.data_ptr();
-    return std::shared_ptr<void>(data, [memory](void*) {});
-  };
+  return train::device_memory(on_device().device());
 }
 
 }  // namespace msae::gpu_benchmark

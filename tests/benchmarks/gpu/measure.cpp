@@ -10,6 +10,7 @@
 #include "benchmarks/gpu/thresholds.h"
 #include "benchmarks/gpu/timing.h"
 #include "benchmarks/gpu/traffic.h"
+#include "cli/bench_problem.h"
 #include "msae/train/cuda.h"
 #include "train/cuda_graph.h"
 #include "train/step_options.h"
@@ -77,7 +78,7 @@ std::vector<double> time_graph(StepRun<F>& run, const std::vector<torch::Tensor>
 
 template <typename F>
 StepTimes time_step_of(const Problem& problem, const Input& input, const Repeats& repeats) {
-  const auto model = copy_of(*input.model);
+  const auto model = cli::copy_of(*input.model);
   StepRun<F> run(*model, problem.train, training_update(problem.train),
                  static_cast<float>(hardly_any_learning));
   StepTimes found;
@@ -97,7 +98,7 @@ StepTimes time_step_of(const Problem& problem, const Input& input, const Repeats
 
 template <typename F>
 std::vector<SweepPoint> sweep_of(const Problem& problem, const Input& input, const Repeats& repeats) {
-  const auto model = copy_of(*input.model);
+  const auto model = cli::copy_of(*input.model);
   const auto levels = train::step_options(*model, problem.train).levels;
   const auto rate = static_cast<float>(hardly_any_learning);
   std::vector<double> shares;
@@ -147,7 +148,7 @@ EngineTimes time_engine(const Problem& problem, Input& input, const Repeats& rep
   using c10::cuda::CUDACachingAllocator::getDeviceStats;
   constexpr auto all = static_cast<std::size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   const auto device = input.model->decoder.device().index();
-  const auto model = copy_of(*input.model);
+  const auto model = cli::copy_of(*input.model);
   input.model.reset();  // one is enough
   c10::cuda::CUDACachingAllocator::emptyCache();
   c10::cuda::CUDACachingAllocator::resetPeakStats(device);

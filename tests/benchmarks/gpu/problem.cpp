@@ -69,13 +69,4 @@ Input draw(const Problem& problem, int batches) {
   return input;
 }
 
-std::unique_ptr<models::SparseAutoencoder> copy_of(const models::SparseAutoencoder& model) {
-  const torch::NoGradGuard no_grad;
-  auto copy = std::make_unique<models::SparseAutoencoder>(model.options());
-  copy->to(model.decoder.device());
-  const auto from = model.named_parameters();
-  for (auto& item : copy->named_parameters()) item.value().copy_(from[item.key()]);
-  return copy;
-}
-
 }  // namespace msae::gpu_benchmark

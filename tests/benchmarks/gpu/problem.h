@@ -45,7 +45,4 @@ struct Input {
 /// Draws the batches on the device; latent biases, all alike, see to the active share.
 Input draw(const Problem& problem, int batches);
 
-/// Another model of the same parameters, on the same device.
-std::unique_ptr<models::SparseAutoencoder> copy_of(const models::SparseAutoencoder& model);
-
 }  // namespace msae::gpu_benchmark
