@@ -6,8 +6,8 @@
 #   ./tests/kernels/run.sh aarch64           for 64-bit ARM, under qemu: asks for g++-aarch64-linux-gnu and qemu-user, and
 #                                            downloads Highway for it
 #   ./tests/kernels/run.sh callgrind         the instructions that the selection takes: asks for valgrind
-# CXX names another compiler, HIGHWAY a folder with include/hwy and lib, MSAE_KERNELS_TARGETS some of the instruction sets; more
-# arguments go to the tests, e.g. --gtest_filter=Select*.
+# CXX names another compiler, JOBS how many of it run at a time, HIGHWAY a folder with include/hwy and lib, MSAE_KERNELS_TARGETS
+# some of the instruction sets; more arguments go to the tests, e.g. --gtest_filter=Select*.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -16,8 +16,9 @@ usage() { sed -n '2,10s/^# \?//p' tests/kernels/run.sh; }
 mode=${1:-}
 arguments=("${@:2}")
 build=build/kernels-$mode
-gtest=${GTEST:-/usr/src/googletest/googletest}
-flags=(-std=c++20 -O2 -g1 -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -Wno-restrict -Isrc -Itests)
+this=tests/kernels/run.sh
+source tests/kernels/building.sh
+flags+=(-Isrc -Itests)
 runner=(env)
 case $mode in
   native) ;;
@@ -39,10 +40,8 @@ esac
 CXX=${CXX:-g++}
 mkdir -p "$build"
 
-missing() { echo "$1 is missing: $2" >&2; exit 1; }
-command -v "$CXX" > "$build/which" || missing "$CXX" "apt-get install g++ or g++-aarch64-linux-gnu"
+require_tools "g++ or g++-aarch64-linux-gnu"
 command -v "${runner[0]}" > "$build/which" || missing "${runner[0]}" "apt-get install qemu-user"
-[ "$mode" = callgrind ] || [ -d "$gtest" ] || missing "$gtest" "apt-get install googletest, or GTEST=/its/folder"
 
 # Highway for aarch64 out of the distribution's packages, in the version of the one here if there is one; with package
 # lists of our own, as the system's need not know that architecture.
@@ -57,34 +56,17 @@ download_highway() {
   for package in "$build"/packages/*.deb; do dpkg-deb -x "$package" "$build/highway"; done
 }
 
-libraries=(-lhwy -pthread)
 if [ "$mode" = aarch64 ] && [ -z "${HIGHWAY:-}" ]; then
   download_highway
-  HIGHWAY=$build/highway/usr
-  flags+=(-isystem "$HIGHWAY/include")
-  libraries=(-L"$HIGHWAY/lib/aarch64-linux-gnu" "${libraries[@]}")
-  runner+=(-E LD_LIBRARY_PATH="$HIGHWAY/lib/aarch64-linux-gnu")
-elif [ -n "${HIGHWAY:-}" ]; then
-  flags+=(-isystem "$HIGHWAY/include")
-  libraries=(-L"$HIGHWAY/lib" "-Wl,-rpath,$HIGHWAY/lib" "${libraries[@]}")
+  use_highway "$build/highway/usr" "$build/highway/usr/lib/aarch64-linux-gnu"
+  runner+=(-E LD_LIBRARY_PATH="$build/highway/usr/lib/aarch64-linux-gnu")
 fi
-
-# Compiles $1 to $2 where it is newer than that, or a header is.
-objects=()
-compile() {
-  objects+=("$2")
-  if [ -e "$2" ] && [ -z "$(find "$1" src/kernels/cpu/*.h tests/kernels/*.h tests/kernels/run.sh -newer "$2" -print -quit)" ]; then
-    return
-  fi
-  echo "compiling $1"
-  "$CXX" "${flags[@]}" "${@:3}" -c "$1" -o "$2"
-}
 
 for source in src/kernels/cpu/*.cpp; do compile "$source" "$build/$(basename "$source" .cpp).o"; done
 
 if [ "$mode" = callgrind ]; then
   compile tests/kernels/select_count.cpp "$build/select_count.o"
-  "$CXX" "${flags[@]}" "${objects[@]}" "${libraries[@]}" -o "$build/select_count"
+  link "$build/select_count"
   command -v valgrind > "$build/which" || missing valgrind "apt-get install valgrind"
   "$build/select_count"
   valgrind --tool=callgrind --callgrind-out-file="$build/callgrind.out" --toggle-collect='select_rows*' \
@@ -96,9 +78,9 @@ if [ "$mode" = callgrind ]; then
   exit
 fi
 
-compile "$gtest/src/gtest-all.cc" "$build/gtest.o" -isystem "$gtest/include" -I"$gtest" -w
+compile_gtest "$build/gtest.o"
 for source in tests/kernels/{main,*_test}.cpp; do
   compile "$source" "$build/$(basename "$source" .cpp).o" -isystem "$gtest/include"
 done
-"$CXX" "${flags[@]}" "${objects[@]}" "${libraries[@]}" -o "$build/tests"
+link "$build/tests"
 "${runner[@]}" "$build/tests" --gtest_brief=1 "${arguments[@]}"

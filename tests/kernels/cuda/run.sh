@@ -16,9 +16,9 @@ arguments=("${@:2}")
 here=tests/kernels/cuda
 build=build/kernels-cuda-$mode
 plain=build/kernels-cuda-native  # what no sanitizer has to see is built once
-gtest=${GTEST:-/usr/src/googletest/googletest}
-warnings=(-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror -Wno-restrict -Wno-unknown-pragmas)
-flags=(-std=c++20 -O2 -g1 "${warnings[@]}")
+this=$here/run.sh
+source tests/kernels/building.sh
+flags+=(-Wno-unknown-pragmas)
 emulated=("-I$here/emulation" -Isrc -Itests)
 sanitized=()
 faults=()  # planted, and what their reports say
@@ -37,50 +37,17 @@ case $mode in
   *) usage >&2; exit 2 ;;
 esac
 CXX=${CXX:-g++}
-jobs=${JOBS:-$(nproc)}
 mkdir -p "$build" "$plain"
-
-missing() { echo "$1 is missing: $2" >&2; exit 1; }
-command -v "$CXX" > "$build/which" || missing "$CXX" "apt-get install g++"
-[ -d "$gtest" ] || missing "$gtest" "apt-get install googletest, or GTEST=/its/folder"
-
-libraries=(-lhwy -pthread)
-if [ -n "${HIGHWAY:-}" ]; then
-  flags+=(-isystem "$HIGHWAY/include")
-  libraries=(-L"$HIGHWAY/lib" "-Wl,-rpath,$HIGHWAY/lib" "${libraries[@]}")
-fi
+require_tools g++
 
 # One at a time builds.
 exec 9> "$plain/lock"
 flock 9
 
-# Compiles $1 to $2 where it is newer than that, or what it has included is.
-objects=()
-compile() {
-  objects+=("$2")
-  local found=${2%.o}.d
-  if [ -e "$2" ] && [ -e "$found" ]; then
-    local included
-    mapfile -t included < "$found"
-    if [ -z "$(find "${included[@]}" $here/run.sh -newer "$2" -print -quit 2>&1)" ]; then return; fi
-  fi
-  while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n || true; done
-  echo "compiling $1"
-  build_one "$@" &
-}
-
-# There is an object only when all is well.
-build_one() {
-  rm -f "$2"
-  "$CXX" "${flags[@]}" "${@:3}" -MMD -MF "$2.make" -c "$1" -o "$2.new"
-  sed -e 's/^[^:]*: *//' -e 's/ *\\$//' "$2.make" | tr -s ' ' '\n' | sed '/^$/d' > "${2%.o}.d"
-  mv "$2.new" "$2"
-}
-
 for source in src/kernels/cpu/*.cpp; do
   compile "$source" "$plain/cpu_$(basename "$source" .cpp).o" -Isrc
 done
-compile "$gtest/src/gtest-all.cc" "$plain/gtest.o" -isystem "$gtest/include" -I"$gtest" -w
+compile_gtest "$plain/gtest.o"
 for source in "$here"/emulation/*.cpp; do
   compile "$source" "$build/$(basename "$source" .cpp).o" "${emulated[@]}" "${sanitized[@]}"
 done
@@ -92,9 +59,8 @@ done
 for source in "$here"/{main,*_test}.cpp; do
   compile "$source" "$build/$(basename "$source" .cpp).o" "${emulated[@]}" "${sanitized[@]}" -isystem "$gtest/include"
 done
-wait
-for object in "${objects[@]}"; do [ -e "$object" ] || exit 1; done
-"$CXX" "${flags[@]}" "${sanitized[@]}" "${objects[@]}" "${libraries[@]}" -o "$build/tests"
+flags+=("${sanitized[@]}")
+link "$build/tests"
 flock -u 9
 
 "$build/tests" --gtest_brief=1 "${arguments[@]}"
