@@ -22,6 +22,7 @@ struct DeviceError : std::runtime_error {
 /// \throws DeviceError unless it is success
 inline void require(cudaError_t status, const char* what) {
   if (status == cudaSuccess) return;
+  cudaGetLastError();  // or whoever looks next takes it for its own
   throw DeviceError(std::string("CUDA: ") + what + ": " + cudaGetErrorString(status));
 }
 
@@ -44,8 +45,10 @@ void launch(Stream stream, const Grid& grid, void (*kernel)(Parameters...), Argu
   if (grid.blocks.x == 0 || grid.blocks.y == 0) return;
   constexpr std::size_t granted_unasked = 48 * 1024;
   if (grid.shared > granted_unasked) {
+    // The most there is: the limit is the kernel's, not the launch's, and may not fall below an earlier
+    // one's.
     require(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                 static_cast<int>(grid.shared)),
+                                 static_cast<int>(most_shared())),
             "shared memory");
   }
   cudaLaunchConfig_t config{};

@@ -23,8 +23,14 @@ inline unsigned block_of(unsigned most) {
   return most;
 }
 
-/// Shared memory that a block may have, in bytes: what every device from sm_80 on grants, sm_86 and sm_89
-/// too.
-inline constexpr unsigned long long most_shared = 96 * 1024;
+/// Shared memory that a block may have on the current device when it asks for it, in bytes.
+inline unsigned long long most_shared() {
+  int device = 0, bytes = 0;
+  if (cudaGetDevice(&device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) != cudaSuccess) {
+    return 48 * 1024;  // as every device grants unasked
+  }
+  return static_cast<unsigned long long>(bytes);
+}
 
 }  // namespace msae::kernels::cuda

@@ -5,7 +5,7 @@
 namespace msae::kernels::cuda {
 namespace {
 
-constexpr unsigned threads = 256;
+constexpr unsigned few_threads = 256, many_threads = 1024;
 // Latents of a warp come in so many: eight of each lane.
 constexpr int stretch = static_cast<int>(warp) * group;
 // Entries in the bins that levels end in; of more, each level looks on its own.
@@ -97,11 +97,13 @@ class RowSelection {
     for (int first = thread() * group; first < width_; first += block() * group) {
       std::uint32_t key[group];
       source_.keys(first, key);
-#pragma unroll
-      for (int i = 0; i < group; ++i) {
-        if (keys_) keys_[first + i] = key[i];
-        use(key[i]);
+      if (keys_) {
+        auto* to = reinterpret_cast<uint4*>(keys_ + first);
+        to[0] = make_uint4(key[0], key[1], key[2], key[3]);
+        to[1] = make_uint4(key[4], key[5], key[6], key[7]);
       }
+#pragma unroll
+      for (int i = 0; i < group; ++i) use(key[i]);
     }
   }
 
@@ -232,12 +234,13 @@ class RowSelection {
     return find_rank(histogram_, bins, rank, room_, answer_);
   }
 
+  // Each level keeps what those before it keep, so the last one's cut says whether there is a level at all.
   __device__ int level_of(std::uint32_t key, int j) const {
-    if (key == 0) return -1;
-    for (int l = 0; l < levels(); ++l) {
-      if (keeps(cut_[l], key, static_cast<std::uint32_t>(j))) return l;
-    }
-    return -1;
+    const auto kept = [&](int level) { return keeps(cut_[level], key, static_cast<std::uint32_t>(j)); };
+    if (key == 0 || !kept(levels() - 1)) return -1;
+    int level = 0;
+    while (!kept(level)) ++level;
+    return level;
   }
 
   __device__ float latent_of(std::uint32_t key) const {
@@ -367,19 +370,27 @@ class RowSelection {
 };
 
 template <typename F>
-__global__ void select_kernel(const __grid_constant__ Select<F> work, bool cached) {
+__global__ void __launch_bounds__(many_threads)
+    select_kernel(const __grid_constant__ Select<F> work, bool cached) {
   RowSelection<F>(work, cached).run();
+}
+
+// The more of a multiprocessor's shared memory a block takes, the fewer there are on it: those get more
+// threads.
+unsigned threads_with(std::size_t shared) {
+  constexpr std::size_t a_quarter = 56 * 1024, a_half = 112 * 1024;
+  return shared <= a_quarter ? few_threads : shared <= a_half ? 2 * few_threads : many_threads;
 }
 
 }  // namespace
 
 template <typename F>
 void select(Stream stream, const Select<F>& work) {
-  const auto block = block_of(threads);
-  auto shared = shared_bytes(work.levels, block);
   const auto row = static_cast<std::size_t>(padded(work.latents)) * sizeof(std::uint32_t);
-  const bool cached = shared + row <= most_shared;
-  if (cached) shared += row;
+  const auto with_row = shared_bytes(work.levels, many_threads) + row;
+  const bool cached = with_row <= most_shared();
+  const auto block = block_of(threads_with(cached ? with_row : 0));
+  const auto shared = shared_bytes(work.levels, block) + (cached ? row : 0);
   launch(stream, {dim3(static_cast<unsigned>(work.rows)), block, shared}, select_kernel<F>, work, cached);
 }
 

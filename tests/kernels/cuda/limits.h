@@ -9,7 +9,7 @@ namespace msae::kernels::cuda::test {
 /// of shared memory, within its life.
 class Limits {
  public:
-  explicit Limits(unsigned, unsigned long long = most_shared) {}
+  explicit Limits(unsigned, unsigned long long = most_shared()) {}
   ~Limits() {}
 };
 

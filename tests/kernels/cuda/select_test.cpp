@@ -77,7 +77,7 @@ class Selection {
   }
 
   void check() {
-    const Limits limits(c_.threads, c_.cached ? most_shared : 0);
+    const Limits limits(c_.threads, c_.cached ? most_shared() : 0);
     const auto levels = std::int64_t{levels_.count}, width = padded(c_.latents);
     std::vector<Entry> listed;
     for (std::int64_t b = 0; b < c_.rows; ++b) {

@@ -8,14 +8,14 @@ namespace msae::kernels::cuda::test {
 /// Within its life blocks have at most so many threads, and so many bytes of shared memory.
 class Limits {
  public:
-  explicit Limits(unsigned threads, unsigned long long shared = most_shared)
-      : threads_(most_threads), shared_(most_shared) {
+  explicit Limits(unsigned threads, unsigned long long shared = most_shared())
+      : threads_(most_threads), shared_(granted_shared) {
     most_threads = threads;
-    most_shared = shared;
+    granted_shared = shared;
   }
   ~Limits() {
     most_threads = threads_;
-    most_shared = shared_;
+    granted_shared = shared_;
   }
   Limits(const Limits&) = delete;
   Limits& operator=(const Limits&) = delete;

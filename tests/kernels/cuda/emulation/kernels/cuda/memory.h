@@ -20,6 +20,10 @@ inline unsigned block_of(unsigned most) {
   return most < most_threads ? most : most_threads;
 }
 
-inline unsigned long long most_shared = 160 * 1024;
+inline unsigned long long granted_shared = 160 * 1024;
+
+inline unsigned long long most_shared() {
+  return granted_shared;
+}
 
 }  // namespace msae::kernels::cuda
