@@ -28,7 +28,9 @@ __global__ void __launch_bounds__(column_threads, each <= 3 ? 4 : (each <= 5 ? 3
   const auto first_of = [&](int v) {
     return v * static_cast<int>(warp) * group + static_cast<int>(lane()) * group;
   };
-  constexpr bool kept = each <= 6;  // the decoder's row; beyond that registers are too few
+  constexpr bool kept = each <= 4 || each == 6;  // the decoder's row; elsewhere registers are too few
+  // So are they for the input of floats, which is asked for before its factor is known where there is room.
+  constexpr bool ahead = sizeof(F) == sizeof(bfloat16) || each <= 2;
   Eight decoder[kept ? each : 1], decoder_sum[each], encoder_sum[each];
   const auto decoder_of = [&](int v) { return load(work.decoder + j * width + first_of(v)); };
 #pragma unroll
@@ -45,12 +47,27 @@ __global__ void __launch_bounds__(column_threads, each <= 3 ? 4 : (each <= 5 ? 3
     const int slot = static_cast<int>(place & 255);
     const bool auxiliary = slot == work.auxiliary_slot, apart = work.pre_gradient && !auxiliary;
     const auto* gradient = work.gradient + slot * matrix + row * width;
+    // All that the entry needs is asked for at once; beyond the width there are zeros.
+    const auto fetch_if = [&](bool wanted, const F* from, int v) {
+      return wanted && first_of(v) < width ? fetch(from + first_of(v)) : Fetched<F>{};
+    };
+    const auto* of_input = work.input + row * width;
+    Fetched<F> own[each], input[ahead ? each : 1];
+#pragma unroll
+    for (int v = 0; v < each; ++v) own[v] = fetch_if(true, gradient, v);
+    if (ahead) {
+#pragma unroll
+      for (int v = 0; v < each; ++v) input[ahead ? v : 0] = fetch_if(!apart, of_input, v);
+    }
     float ds = 0;
 #pragma unroll
     for (int v = 0; v < each; ++v) {
-      if (first_of(v) >= width) continue;
-      const Eight g = load(gradient + first_of(v));
-      ds = dot(g, kept ? decoder[kept ? v : 0] : decoder_of(v), ds);
+      const Eight g = eight(own[v]);
+      if (kept) {
+        ds = dot(g, decoder[kept ? v : 0], ds);
+      } else if (first_of(v) < width) {
+        ds = dot(g, decoder_of(v), ds);
+      }
       add(decoder_sum[v], value, g);
     }
     ds = warp_sum(ds);
@@ -66,7 +83,7 @@ __global__ void __launch_bounds__(column_threads, each <= 3 ? 4 : (each <= 5 ? 3
     bias += dp;
 #pragma unroll
     for (int v = 0; v < each; ++v) {
-      if (first_of(v) < width) add(encoder_sum[v], dp, load(work.input + row * width + first_of(v)));
+      add(encoder_sum[v], dp, eight(ahead ? input[ahead ? v : 0] : fetch_if(true, of_input, v)));
     }
   }
   if (fired && lane() == 0) raise(&work.fired[j]);
@@ -159,6 +176,7 @@ __global__ void sum_chunks_kernel(const __grid_constant__ SumRows<F> work, std::
   const auto column = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (column >= work.columns) return;
   float sum = 0;
+#pragma unroll 8
   for (std::int64_t c = 0; c < chunks; ++c) sum += work.room[c * padded(work.columns) + column];
   work.to[column] = (work.adds ? work.to[column] : 0) + work.sign * sum;
 }

@@ -50,7 +50,8 @@ __global__ void top_kernel(const __grid_constant__ CutBatch work) {
     atomicAdd(&histogram[top_of(key)], 1u);
     least = min(least, static_cast<Count>(key));
   }
-  if (least != ~Count{0}) atomicMin(room.least, least);
+  least = warp_least(least);
+  if (lane() == 0 && least != ~Count{0}) atomicMin(room.least, least);
   __syncthreads();
   for (auto i = threadIdx.x; i < top_bins; i += blockDim.x) {
     if (histogram[i] != 0) atomicAdd(&room.top[i], static_cast<Count>(histogram[i]));

@@ -32,6 +32,14 @@ __device__ V warp_sum(V value) {
   return value;
 }
 
+/// The least, the same in all lanes.
+template <typename V>
+__device__ V warp_least(V value) {
+#pragma unroll
+  for (int step = warp / 2; step > 0; step /= 2) value = min(value, __shfl_xor_sync(all_lanes, value, step));
+  return value;
+}
+
 /// The same in all threads. All of the block's threads have to call it.
 /// \param room [most_warps] of shared memory, free again after the next __syncthreads()
 template <typename V>

@@ -41,11 +41,23 @@ __global__ void add_chunks_kernel(const __grid_constant__ SortColumns work, int 
   const Room room(work.room, static_cast<std::int64_t>(chunks) * work.latents);
   const auto j = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (j >= work.latents) return;
+  constexpr int each = 8;  // read together: no read waits for a write
   std::uint32_t count = 0;
-  for (int c = 0; c < chunks; ++c) {
-    const auto at = static_cast<std::int64_t>(c) * work.latents + j;
-    room.before[at] = count;
-    count += static_cast<std::uint32_t>(__popc(room.listed[at]) + __popc(room.auxiliary[at]));
+  for (int first = 0; first < chunks; first += each) {
+    const auto at = [&](int i) { return static_cast<std::int64_t>(first + i) * work.latents + j; };
+    std::uint32_t own[each];
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+      own[i] = 0;
+      if (first + i < chunks) {
+        own[i] = static_cast<std::uint32_t>(__popc(room.listed[at(i)]) + __popc(room.auxiliary[at(i)]));
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < each; ++i) {
+      if (first + i < chunks) room.before[at(i)] = count;
+      count += own[i];
+    }
   }
   work.columns.begin[j] = count;
 }

@@ -34,29 +34,51 @@ __device__ inline Eight zeros() {
   return all;
 }
 
-__device__ inline Eight load(const float* from) {
+/// Eight as they are in memory, on their way: what is fetched before it is needed takes less room so.
+template <typename F>
+struct Fetched;
+template <>
+struct Fetched<float> {
+  float4 a, b;
+};
+template <>
+struct Fetched<bfloat16> {
+  uint4 words;
+};
+
+__device__ inline Fetched<float> fetch(const float* from) {
   const auto* four = reinterpret_cast<const float4*>(from);
-  const float4 a = four[0], b = four[1];
-  return {{a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w}};
+  return {four[0], four[1]};
+}
+__device__ inline Fetched<bfloat16> fetch(const bfloat16* from) {
+  return {*reinterpret_cast<const uint4*>(from)};
 }
 
-__device__ inline void store(float* to, const Eight& all) {
-  auto* four = reinterpret_cast<float4*>(to);
-  four[0] = make_float4(all.v[0], all.v[1], all.v[2], all.v[3]);
-  four[1] = make_float4(all.v[4], all.v[5], all.v[6], all.v[7]);
+__device__ inline Eight eight(const Fetched<float>& all) {
+  return {{all.a.x, all.a.y, all.a.z, all.a.w, all.b.x, all.b.y, all.b.z, all.b.w}};
 }
 
 // A bfloat16 is the upper half of a float.
-__device__ inline Eight load(const bfloat16* from) {
-  const uint4 words = *reinterpret_cast<const uint4*>(from);
+__device__ inline Eight eight(const Fetched<bfloat16>& pairs) {
   Eight all;
-  const unsigned word[] = {words.x, words.y, words.z, words.w};
+  const unsigned word[] = {pairs.words.x, pairs.words.y, pairs.words.z, pairs.words.w};
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     all.v[2 * i] = __uint_as_float(word[i] << 16);
     all.v[2 * i + 1] = __uint_as_float(word[i] & 0xffff0000u);
   }
   return all;
+}
+
+template <typename F>
+__device__ Eight load(const F* from) {
+  return eight(fetch(from));
+}
+
+__device__ inline void store(float* to, const Eight& all) {
+  auto* four = reinterpret_cast<float4*>(to);
+  four[0] = make_float4(all.v[0], all.v[1], all.v[2], all.v[3]);
+  four[1] = make_float4(all.v[4], all.v[5], all.v[6], all.v[7]);
 }
 
 /// Two bfloat16 in a word.

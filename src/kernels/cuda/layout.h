@@ -9,7 +9,7 @@ namespace msae::kernels::cuda {
 inline constexpr int max_levels = 64;
 
 /// Latents, and rows of a batch, at most.
-inline constexpr std::int64_t most_latents = std::int64_t{1} << 20, most_rows = std::int64_t{1} << 20;
+inline constexpr std::int64_t most_latents = std::int64_t{1} << 20, most_rows = 1'000'000;
 
 /// Stands for no level.
 inline constexpr std::uint8_t no_level = 255;
