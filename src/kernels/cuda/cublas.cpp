@@ -4,6 +4,7 @@
 
 #include <array>
 #include <map>
+#include <numeric>
 #include <string>
 #include <type_traits>
 
@@ -117,6 +118,16 @@ class Cublas<F>::Impl {
     require(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                                  &workspace_bytes, sizeof workspace_bytes),
             "preference");
+    // Matrices may begin at any row of what is aligned, so they are aligned as rows are.
+    const auto aligned = [&](cublasLtMatmulPreferenceAttributes_t which, std::int64_t stride, auto size) {
+      const auto bytes = static_cast<std::uint32_t>(std::gcd(stride * static_cast<std::int64_t>(size), 256));
+      require(cublasLtMatmulPreferenceSetAttribute(preference, which, &bytes, sizeof bytes), "preference");
+    };
+    const auto c_size = type == CUDA_R_32F ? sizeof(float) : sizeof(bfloat16);
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, work.b_stride, sizeof(F));
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, work.a_stride, sizeof(F));
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, work.c_stride, c_size);
+    aligned(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, work.c_stride, c_size);
     cublasLtMatmulHeuristicResult_t best{};
     int found = 0;
     require(cublasLtMatmulAlgoGetHeuristic(handle_.get(), made, plan.b.get(), plan.a.get(), plan.c.get(),
