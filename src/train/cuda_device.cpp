@@ -1,5 +1,6 @@
 #include "train/cuda_device.h"
 
+#include <ATen/Context.h>
 #include <c10/cuda/CUDACachingAllocator.h>
 #include <c10/cuda/CUDAFunctions.h>
 #include <c10/cuda/CUDAGuard.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/cublas.h"
+#include "kernels/cuda/launch.h"
 #include "msae/core/error.h"
 #include "msae/train/cuda.h"
 
@@ -21,8 +23,12 @@ cudaStream_t current_stream(c10::Device device) {
   return c10::cuda::getCurrentCUDAStream(device.index()).stream();
 }
 
-cudaStream_t recording_stream(c10::Device device) {
-  return c10::cuda::getStreamFromPool(false, device.index()).stream();
+// Not out of LibTorch's pool, whose streams others get, too.
+OwnedStream recording_stream(c10::Device device) {
+  const c10::cuda::CUDAGuard guard(device);
+  cudaStream_t stream = nullptr;
+  kernels::cuda::require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "stream");
+  return {stream, [](cudaStream_t made) { cudaStreamDestroy(made); }};
 }
 
 kernels::cuda::Allocate device_memory(c10::Device device) {
@@ -47,6 +53,7 @@ template std::unique_ptr<kernels::cuda::Products<kernels::cuda::bfloat16>> devic
 
 std::uint64_t free_device_memory(c10::Device device) {
   if (!device.is_cuda()) throw Error("device " + device.str() + ": is not a CUDA device");
+  at::globalContext().lazyInitDevice(c10::DeviceType::CUDA);  // it has no statistics before
   const c10::cuda::CUDAGuard guard(device);
   std::size_t free = 0, total = 0;
   if (const auto status = cudaMemGetInfo(&free, &total); status != cudaSuccess) {

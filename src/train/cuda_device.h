@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include <memory>
+#include <type_traits>
 
 #include "kernels/cuda/products.h"
 #include "kernels/cuda/step.h"
@@ -18,8 +19,9 @@ bool is_on_device(const torch::Tensor& tensor);
 
 /// The stream that LibTorch's operators on the device use now.
 cudaStream_t current_stream(c10::Device device);
-/// One that nobody else uses just now, to record launches on.
-cudaStream_t recording_stream(c10::Device device);
+using OwnedStream = std::unique_ptr<std::remove_pointer_t<cudaStream_t>, void (*)(cudaStream_t)>;
+/// One that nobody else uses, to record launches on.
+OwnedStream recording_stream(c10::Device device);
 
 /// Out of LibTorch's memory, in the order of the current stream.
 kernels::cuda::Allocate device_memory(c10::Device device);

@@ -52,6 +52,15 @@ class LevelCounts {
  public:
   LevelCounts(c10::Device device, std::int64_t levels)
       : device_(device), counts_(host_buffer(device, {levels}, torch::kInt64).zero_()), arrived_(device) {}
+  // LibTorch does not know of the copy, and would give the memory to others.
+  ~LevelCounts() {
+    try {
+      arrived_.wait();
+    } catch (...) {  // NOLINT(bugprone-empty-catch): of a device that is beyond use, and has said so before
+    }
+  }
+  LevelCounts(const LevelCounts&) = delete;
+  LevelCounts& operator=(const LevelCounts&) = delete;
 
   void fetch(cudaStream_t stream, const unsigned long long* from, std::int64_t rows) {
     const auto bytes = static_cast<std::size_t>(counts_.numel()) * sizeof *from;
@@ -66,6 +75,7 @@ class LevelCounts {
     return counts_;
   }
   void set(const torch::Tensor& counts, std::int64_t rows) {
+    arrived_.wait();
     counts_.copy_(counts);
     rows_ = rows;
   }
@@ -105,6 +115,9 @@ class CudaEngine final : public Engine {
       enqueue(batch, learning_rate);
     } catch (const cuda::DeviceError& error) {
       throw Error(error.what());
+    } catch (...) {
+      graphs_.clear();  // of memory that may have moved before there was none left
+      throw;
     }
   }
 
@@ -186,8 +199,11 @@ class CudaEngine final : public Engine {
 
   void require_memory() const {
     const auto free = free_device_memory(device_);
+    // As before training, and when all levels have become lists, as they may.
+    const std::vector<cuda::DenseLevels> choices = {step_.choose_dense(),
+                                                    cuda::DenseLevels(static_cast<std::size_t>(levels_))};
     const auto bytes = [&](std::int64_t rows) {
-      return static_cast<std::uint64_t>(step_.bytes(static_cast<int>(rows), step_.choose_dense()));
+      return static_cast<std::uint64_t>(step_.bytes(static_cast<int>(rows), choices));
     };
     if (bytes(options_.batch_size) <= free) return;
     std::int64_t fits = 0;
@@ -249,7 +265,7 @@ class CudaEngine final : public Engine {
     auto& recorded = graphs_[key];
     if (!std::exchange(recorded.has_run, true)) return step_.enqueue(stream, run_memory());
     if (recorded.graph.is_empty()) {
-      recorded.graph.record(recording_, [&] { step_.enqueue(recording_, run_memory()); });
+      recorded.graph.record(recording_.get(), [&] { step_.enqueue(recording_.get(), run_memory()); });
     }
     recorded.graph.launch(stream);
   }
@@ -261,7 +277,7 @@ class CudaEngine final : public Engine {
   StepCounters counters_;
   std::unique_ptr<cuda::Products<F>> products_;
   cuda::NestedStep<F> step_;
-  cudaStream_t recording_;
+  OwnedStream recording_;
   std::int64_t levels_;
   std::array<LevelCounts, steps_ahead> counts_;
   std::map<Key, Recorded> graphs_;

@@ -78,6 +78,7 @@ ResidentRows load_rows(data::EmbeddingSource& source, c10::Device device, torch:
     copied.set(stream_in_use(device));
     if (progress) progress(static_cast<double>(first + count) / static_cast<double>(rows));
   }
+  wait_for_device(device);  // whatever stream reads them later
   if (type == torch::kFloat32) return loaded;
   if (!rounding.is_small()) return {};
   loaded.rounded = rounding.any();

@@ -4,7 +4,7 @@
 #include "kernels/cuda/plain_products.h"
 #include "msae/train/cuda.h"
 #include "train/cuda_device.h"
-#include "train/cuda_test_device.h"
+#include "train/test_device.h"
 
 namespace msae::train {
 namespace {
@@ -45,9 +45,9 @@ cudaStream_t current_stream(c10::Device) {
   return nullptr;
 }
 
-cudaStream_t recording_stream(c10::Device) {
+OwnedStream recording_stream(c10::Device) {
   static char stream;
-  return reinterpret_cast<cudaStream_t>(&stream);
+  return {reinterpret_cast<cudaStream_t>(&stream), [](cudaStream_t) {}};
 }
 
 kernels::cuda::Allocate device_memory(c10::Device) {

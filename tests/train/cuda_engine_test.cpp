@@ -4,8 +4,9 @@
 #include "msae/core/error.h"
 #include "msae/train/cuda.h"
 #include "support/error_of.h"
-#include "train/cuda_test_device.h"
 #include "train/fused_cases.h"
+#include "train/small_run.h"
+#include "train/test_device.h"
 
 namespace msae::train {
 namespace {
@@ -205,6 +206,20 @@ TEST(CudaEngine, GoesOnFromTheStateOfTheAutogradEngineAndBack) {
   for (const auto& item : plain.named_parameters()) {
     EXPECT_LE(error_of(found.named_parameters()[item.key()], item.value()), 1e-5) << item.key();
   }
+}
+
+TEST(CudaTraining, IsTheSameFromRowsOnTheDeviceAndThoseOfTheHost) {
+  auto rows = make_data();
+  const auto trained = [&](bool on_device) {
+    auto model = make_model();
+    model.to(test_device());
+    TrainerParts parts;
+    parts.engine = make_cuda_engine;
+    if (on_device) parts.free_memory = [] { return std::uint64_t{1} << 30; };
+    EXPECT_TRUE(Trainer(model, brief(), parts).fit(rows).finished);
+    return model;
+  };
+  expect_same_bits(trained(true), trained(false), "rows of the host");
 }
 
 TEST(CudaEngine, SaysWhatItDoesNotTake) {

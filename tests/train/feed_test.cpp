@@ -13,13 +13,14 @@
 #include "msae/core/error.h"
 #include "support/error_of.h"
 #include "train/row_order.h"
+#include "train/test_device.h"
 
 namespace msae::train {
 namespace {
 
 using test::error_of;
 
-const FeedPlace as_float32{c10::kCPU, torch::kFloat32};
+const FeedPlace as_float32{test_device(), torch::kFloat32};
 
 // Row i is drawn from i alone.
 class Drawn final : public data::EmbeddingSource {
@@ -61,6 +62,7 @@ std::unique_ptr<Feed> make_feed(Way way, data::EmbeddingSource& source, const da
 std::vector<torch::Tensor> take(Feed& feed, std::int64_t count) {
   std::vector<torch::Tensor> batches;
   for (std::int64_t i = 0; i < count; ++i) batches.push_back(feed.next().clone());
+  for (auto& batch : batches) batch = batch.cpu();
   return batches;
 }
 
@@ -139,7 +141,7 @@ TEST_P(AnyFeed, ConvertsToTheModelsType) {
   const data::LoaderOptions options{.batch_size = 20};
   auto expected = loaded(source, options, 3);
   for (auto& batch : expected) batch = batch.to(torch::kFloat64);
-  expect_equal(take(*make_feed(GetParam(), source, options, {c10::kCPU, torch::kFloat64}), 3), expected);
+  expect_equal(take(*make_feed(GetParam(), source, options, {test_device(), torch::kFloat64}), 3), expected);
 }
 
 TEST_P(AnyFeed, TellsOfASourceThatFailsHalfway) {
@@ -172,17 +174,17 @@ TEST(StreamingFeed, FailsAgainUntilItIsSoughtElsewhere) {
 TEST(ResidentRows, AreReadInPiecesThatTellHowFarTheyAre) {
   Drawn source(100'000, 100);
   std::vector<double> shares;
-  const auto rows = load_rows(source, c10::kCPU, torch::kFloat32, [&](double s) { shares.push_back(s); });
+  const auto rows = load_rows(source, test_device(), torch::kFloat32, [&](double s) { shares.push_back(s); });
   EXPECT_EQ(shares.size(), 3u);
   EXPECT_TRUE(std::is_sorted(shares.begin(), shares.end()));
   EXPECT_EQ(shares.back(), 1);
   std::vector<float> all(10'000'000);
   source.read(0, source.rows(), all);
-  EXPECT_TRUE(torch::equal(rows.values, torch::from_blob(all.data(), {100'000, 100}, torch::kFloat32)));
+  EXPECT_TRUE(torch::equal(rows.values.cpu(), torch::from_blob(all.data(), {100'000, 100}, torch::kFloat32)));
   EXPECT_FALSE(rows.rounded);
   struct Enough {};
   const auto stop = [](double) { throw Enough(); };
-  EXPECT_THROW(load_rows(source, c10::kCPU, torch::kFloat32, stop), Enough);
+  EXPECT_THROW(load_rows(source, test_device(), torch::kFloat32, stop), Enough);
 }
 
 TEST(ResidentRows, OfHalfPrecisionAreRoundedOnce) {
@@ -192,17 +194,17 @@ TEST(ResidentRows, OfHalfPrecisionAreRoundedOnce) {
   auto expected = loaded(source, options, 33);
   for (auto& batch : expected) batch = batch.to(torch::kFloat16).to(torch::kFloat32);
   expect_equal(got, expected);
-  EXPECT_TRUE(load_rows(source, c10::kCPU, torch::kFloat16, {}).rounded);
+  EXPECT_TRUE(load_rows(source, test_device(), torch::kFloat16, {}).rounded);
 }
 
 TEST(ResidentRows, KnowWhatHalfPrecisionHoldsExactlyOrNotAtAll) {
   const auto exact = data::in_memory({1, -0.5f, 2048, 0.25f, 0, 3}, 2);
-  const auto rows = load_rows(*exact, c10::kCPU, torch::kFloat16, {});
+  const auto rows = load_rows(*exact, test_device(), torch::kFloat16, {});
   EXPECT_TRUE(rows.values.defined());
   EXPECT_FALSE(rows.rounded);
   for (const double scale : {1e-30, 1e-7, 1e5, 1e20}) {
     Drawn source(100, 3, scale);
-    EXPECT_FALSE(load_rows(source, c10::kCPU, torch::kFloat16, {}).values.defined()) << scale;
+    EXPECT_FALSE(load_rows(source, test_device(), torch::kFloat16, {}).values.defined()) << scale;
   }
 }
 
@@ -214,7 +216,7 @@ TEST(ResidentRows, TakeTheTypeThatFits) {
   EXPECT_EQ(half, 100u * (4 * 2 + 8));
   // The type that is taken; Undefined for none.
   const auto taken = [](data::EmbeddingSource& of, std::uint64_t memory, HalfRows when) {
-    const auto rows = rows_that_fit(of, c10::kCPU, memory, when, {});
+    const auto rows = rows_that_fit(of, test_device(), memory, when, {});
     return rows ? rows->values.scalar_type() : torch::ScalarType::Undefined;
   };
   EXPECT_EQ(taken(source, single, HalfRows::if_needed), torch::kFloat32);

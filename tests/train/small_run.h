@@ -6,8 +6,8 @@
 
 namespace msae::train {
 
-inline data::SyntheticHierarchy make_data(std::int64_t rows = 150) {
-  return data::SyntheticHierarchy({.rows = rows, .dim = 12, .concepts = 20, .active = 3});
+inline data::SyntheticHierarchy make_data(std::int64_t count = 150) {
+  return data::SyntheticHierarchy({.rows = count, .dim = 12, .concepts = 20, .active = 3});
 }
 
 inline models::SparseAutoencoder make_model(models::Activation activation = models::Matryoshka{{2, 8, 32}}) {

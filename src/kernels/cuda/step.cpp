@@ -137,12 +137,17 @@ void NestedStep<F>::for_buffers(Step& s, int rows, const DenseLevels& dense, Vis
 }
 
 template <typename F>
-std::int64_t NestedStep<F>::bytes(int rows, const DenseLevels& dense) const {
-  std::int64_t all = 0;
-  for_buffers(*this, rows, dense, [&](std::string_view, const auto& buffer, std::int64_t count) {
-    all += count * static_cast<std::int64_t>(sizeof(*buffer.data()));
-  });
-  return all;
+std::int64_t NestedStep<F>::bytes(int rows, const std::vector<DenseLevels>& choices) const {
+  std::vector<std::int64_t> most;  // of each buffer
+  for (const auto& dense : choices) {
+    std::size_t i = 0;
+    for_buffers(*this, rows, dense, [&](std::string_view, const auto& buffer, std::int64_t count) {
+      most.resize(std::max(most.size(), i + 1));
+      most[i] = std::max(most[i], count * static_cast<std::int64_t>(sizeof(*buffer.data())));
+      ++i;
+    });
+  }
+  return std::accumulate(most.begin(), most.end(), std::int64_t{0});
 }
 
 template <typename F>

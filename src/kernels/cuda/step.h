@@ -28,6 +28,7 @@ class DeviceBuffer {
   bool reserve(std::int64_t count, const Allocate& allocate) {
     if (count <= capacity_) return false;
     memory_.reset();
+    capacity_ = 0;  // should there be none
     memory_ = allocate(static_cast<std::size_t>(count) * sizeof(V));
     capacity_ = count;
     return true;
@@ -71,8 +72,8 @@ class NestedStep {
   ///             all pre-activations are positive
   DenseLevels choose_dense(const std::vector<double>& kept = {}) const;
 
-  /// Bytes that a step of so many rows takes.
-  std::int64_t bytes(int rows, const DenseLevels& dense) const;
+  /// Bytes that steps of so many rows take, with one after another of these choices.
+  std::int64_t bytes(int rows, const std::vector<DenseLevels>& choices) const;
 
   /// Takes the memory that a step needs. Returns whether something has moved: launches captured before are
   /// void.

@@ -57,7 +57,7 @@ TYPED_TEST(CudaStepMemory, TakesAsMuchMemoryAsItSays) {
         NestedStep<TypeParam> step(33, 13, options, no_update(), products, account.allocate());
         EXPECT_EQ(account.calls, 0);
         EXPECT_TRUE(step.prepare(10, dense_of(dense, levels)));
-        EXPECT_EQ(account.bytes(), step.bytes(10, dense_of(dense, levels))) << kind;
+        EXPECT_EQ(account.bytes(), step.bytes(10, {dense_of(dense, levels)})) << kind;
         std::int64_t named = 0;
         for (const auto& [name, bytes] : step.memory()) named += bytes;
         EXPECT_EQ(account.bytes(), named);
@@ -65,6 +65,38 @@ TYPED_TEST(CudaStepMemory, TakesAsMuchMemoryAsItSays) {
       EXPECT_EQ(account.bytes(), 0) << "all is given back";
     }
   }
+}
+
+TYPED_TEST(CudaStepMemory, SaysWhatChangingChoicesTake) {
+  const test::PlainProducts<TypeParam> products;
+  const auto options = problem_of<float>({2, 13, 33}, kind_of("plain"), {2, 9, 20}, Positive::half).options;
+  Account account;
+  NestedStep<TypeParam> step(33, 13, options, no_update(), products, account.allocate());
+  const std::vector<DenseLevels> choices = {dense_of(Dense::last, 3), dense_of(Dense::none, 3)};
+  for (const auto& dense : choices) {
+    step.prepare(10, dense);
+    EXPECT_LT(step.bytes(10, {dense}), step.bytes(10, choices));
+  }
+  EXPECT_EQ(account.bytes(), step.bytes(10, choices));
+}
+
+TYPED_TEST(CudaStepMemory, IsThereAgainAfterItWasRefused) {
+  const test::PlainProducts<TypeParam> products;
+  const auto options = problem_of<float>({2, 13, 33}, kind_of("plain"), {2, 9, 20}, Positive::half).options;
+  Account account;
+  bool refuses = false;
+  const auto allocate = [&, give = account.allocate()](std::size_t bytes) {
+    if (refuses && account.calls % 3 == 0) throw std::bad_alloc();
+    return give(bytes);
+  };
+  NestedStep<TypeParam> step(33, 13, options, no_update(), products, allocate);
+  const auto dense = dense_of(Dense::odd, 3);
+  step.prepare(10, dense);
+  refuses = true;
+  EXPECT_THROW(step.prepare(20, dense), std::bad_alloc);
+  refuses = false;
+  EXPECT_TRUE(step.prepare(10, dense)) << "what was given back is taken again";
+  EXPECT_GE(account.bytes(), step.bytes(10, {dense}));
 }
 
 TYPED_TEST(CudaStepMemory, SaysWhenItsMemoryMoves) {

@@ -1,4 +1,4 @@
-#include "train/cuda_test_device.h"
+#include "train/test_device.h"
 
 namespace msae::train {
 
