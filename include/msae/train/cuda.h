@@ -15,8 +15,8 @@
 namespace msae::train {
 
 /// Why the CUDA engine does not take this model with these options, in words; empty where it does: float32 on
-/// a CUDA device, at most 2048 dimensions and 2^20 latents, and what fused_obstacle() asks of models and
-/// options.
+/// a CUDA device, at most 2048 dimensions, 2^20 latents and batches of 1,000,000 rows, and what
+/// fused_obstacle() asks of models and options.
 MSAE_EXPORT std::string cuda_obstacle(const models::SparseAutoencoder& model, const TrainOptions& options);
 
 /// The whole step on the device: all levels in one pass over the latents that are active, dense products
