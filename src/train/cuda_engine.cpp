@@ -52,19 +52,11 @@ class LevelCounts {
  public:
   LevelCounts(c10::Device device, std::int64_t levels)
       : device_(device), counts_(host_buffer(device, {levels}, torch::kInt64).zero_()), arrived_(device) {}
-  // LibTorch does not know of the copy, and would give the memory to others.
-  ~LevelCounts() {
-    try {
-      arrived_.wait();
-    } catch (...) {  // NOLINT(bugprone-empty-catch): of a device that is beyond use, and has said so before
-    }
-  }
-  LevelCounts(const LevelCounts&) = delete;
-  LevelCounts& operator=(const LevelCounts&) = delete;
 
-  void fetch(cudaStream_t stream, const unsigned long long* from, std::int64_t rows) {
-    const auto bytes = static_cast<std::size_t>(counts_.numel()) * sizeof *from;
-    cuda::require(cudaMemcpyAsync(counts_.data_ptr(), from, bytes, cudaMemcpyDeviceToHost, stream), "copy");
+  void fetch(const unsigned long long* from, std::int64_t rows) {
+    const auto counts = torch::from_blob(const_cast<unsigned long long*>(from), counts_.sizes(),
+                                         counts_.options().device(device_));
+    counts_.copy_(counts, /*non_blocking=*/true);  // LibTorch keeps the memory until it is done
     arrived_.set(stream_in_use(device_));
     rows_ = rows;
   }
@@ -115,9 +107,6 @@ class CudaEngine final : public Engine {
       enqueue(batch, learning_rate);
     } catch (const cuda::DeviceError& error) {
       throw Error(error.what());
-    } catch (...) {
-      graphs_.clear();  // of memory that may have moved before there was none left
-      throw;
     }
   }
 
@@ -188,7 +177,7 @@ class CudaEngine final : public Engine {
     torch::from_blob(step_.batch(), batch.sizes(), trained_.decoder.first.options()).copy_(batch, true);
     step_.set(stream, scalars(rows, learning_rate));
     run(stream, {rows, dense});
-    counts.fetch(stream, step_.counts(), rows);
+    counts.fetch(step_.counts(), rows);
     if (step_.smallest()) {
       const auto smallest =
           torch::from_blob(const_cast<float*>(step_.smallest()), {levels_}, trained_.decoder.first.options());
