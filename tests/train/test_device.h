@@ -9,8 +9,8 @@ namespace msae::train {
 
 c10::Device test_device();
 
-/// Free memory that the device claims to have from now on; what is not emulated takes no notice and
-/// says false.
+/// Free memory that the device claims to have from now on; a GPU takes no notice and says false. For tests of
+/// the CUDA engine alone.
 bool pretend_free_memory(std::uint64_t bytes);
 
 }  // namespace msae::train
