@@ -9,6 +9,7 @@ namespace {
 
 constexpr unsigned column_threads = 128, dense_threads = 128, sum_threads = 128;
 constexpr int dense_rows = 16, sum_chunk = 64;
+static_assert(most_rows <= std::int64_t{65535} * dense_rows, "as high as a grid may be");
 
 __device__ float slope(float latent, float soft_cap) {
   if (soft_cap == 0) return 1;

@@ -8,7 +8,7 @@ namespace msae::kernels::cuda {
 /// Levels at most: a step's options travel to the kernels by value.
 inline constexpr int max_levels = 64;
 
-/// Latents, and rows of a batch, at most.
+/// Latents, and rows of a batch, at most: as many as a grid's height may be of the fewest rows of a block.
 inline constexpr std::int64_t most_latents = std::int64_t{1} << 20, most_rows = 1'000'000;
 
 /// Stands for no level.
