@@ -177,11 +177,10 @@ bool NestedStep<F>::prepare(int rows, const DenseLevels& dense) {
   dense_encoder_ = encoder_is_dense(dense);
   product_rows_ = product_rows(rows, levels_.dense);
   capacity_ = list_capacity(dense);
-  bool moved = false;
   for_buffers(*this, rows, dense, [&](std::string_view, auto& buffer, std::int64_t count) {
-    moved |= buffer.reserve(count, allocate_);
+    moved_ |= buffer.reserve(count, allocate_);
   });
-  return moved;
+  return std::exchange(moved_, false);
 }
 
 template <typename F>

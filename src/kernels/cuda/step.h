@@ -75,8 +75,8 @@ class NestedStep {
   /// Bytes that steps of so many rows take, with one after another of these choices.
   std::int64_t bytes(int rows, const std::vector<DenseLevels>& choices) const;
 
-  /// Takes the memory that a step needs. Returns whether something has moved: launches captured before are
-  /// void.
+  /// Takes the memory that a step needs. Returns whether something has moved, in this call or one that has
+  /// thrown: launches captured before are void.
   bool prepare(int rows, const DenseLevels& dense);
 
   /// Has to be called before the first step, and when parameters have been changed by others.
@@ -136,7 +136,7 @@ class NestedStep {
   Allocate allocate_;
   Levels levels_;
   std::int64_t capacity_ = 0;  ///< of a row's lists
-  bool dense_encoder_ = false;
+  bool dense_encoder_ = false, moved_ = false;
   const F *encoder_ = {}, *decoder_ = {};  ///< factors of the step at hand
 
   DeviceBuffer<float> raw_, target_;

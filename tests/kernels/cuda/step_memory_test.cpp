@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <new>
 #include <stdexcept>
 #include <string>
 
@@ -24,6 +25,11 @@ using test::Stepper;
 template <typename F>
 class CudaStepMemory : public testing::Test {};
 TYPED_TEST_SUITE(CudaStepMemory, test::Factors);
+
+// For rows of 13 dimensions and 33 latents.
+StepOptions options_of(const char* kind) {
+  return problem_of<float>({2, 13, 33}, kind_of(kind), {2, 9, 20}, Positive::half).options;
+}
 
 // What has been asked for, and not given back.
 struct Account {
@@ -49,7 +55,7 @@ struct Account {
 TYPED_TEST(CudaStepMemory, TakesAsMuchMemoryAsItSays) {
   const test::PlainProducts<TypeParam> products;
   for (const auto* kind : {"plain", "over the batch", "auxiliary, l1, squared"}) {
-    const auto options = problem_of<float>({2, 13, 33}, kind_of(kind), {2, 9, 20}, Positive::half).options;
+    const auto options = options_of(kind);
     const auto levels = options.levels.size();
     for (const auto dense : {Dense::none, Dense::all, Dense::odd}) {
       Account account;
@@ -69,9 +75,8 @@ TYPED_TEST(CudaStepMemory, TakesAsMuchMemoryAsItSays) {
 
 TYPED_TEST(CudaStepMemory, SaysWhatChangingChoicesTake) {
   const test::PlainProducts<TypeParam> products;
-  const auto options = problem_of<float>({2, 13, 33}, kind_of("plain"), {2, 9, 20}, Positive::half).options;
   Account account;
-  NestedStep<TypeParam> step(33, 13, options, no_update(), products, account.allocate());
+  NestedStep<TypeParam> step(33, 13, options_of("plain"), no_update(), products, account.allocate());
   const std::vector<DenseLevels> choices = {dense_of(Dense::last, 3), dense_of(Dense::none, 3)};
   for (const auto& dense : choices) {
     step.prepare(10, dense);
@@ -82,14 +87,13 @@ TYPED_TEST(CudaStepMemory, SaysWhatChangingChoicesTake) {
 
 TYPED_TEST(CudaStepMemory, IsThereAgainAfterItWasRefused) {
   const test::PlainProducts<TypeParam> products;
-  const auto options = problem_of<float>({2, 13, 33}, kind_of("plain"), {2, 9, 20}, Positive::half).options;
   Account account;
   bool refuses = false;
   const auto allocate = [&, give = account.allocate()](std::size_t bytes) {
     if (refuses && account.calls % 3 == 0) throw std::bad_alloc();
     return give(bytes);
   };
-  NestedStep<TypeParam> step(33, 13, options, no_update(), products, allocate);
+  NestedStep<TypeParam> step(33, 13, options_of("plain"), no_update(), products, allocate);
   const auto dense = dense_of(Dense::odd, 3);
   step.prepare(10, dense);
   refuses = true;
@@ -99,11 +103,35 @@ TYPED_TEST(CudaStepMemory, IsThereAgainAfterItWasRefused) {
   EXPECT_GE(account.bytes(), step.bytes(10, {dense}));
 }
 
+TYPED_TEST(CudaStepMemory, SaysLaterWhatMovedBeforeItWasRefused) {
+  const test::PlainProducts<TypeParam> products;
+  int refused = 0;
+  for (bool done = false; !done; ++refused) {
+    Account account;
+    int left = 1000;
+    const auto allocate = [&, give = account.allocate()](std::size_t bytes) {
+      if (left-- == 0) throw std::bad_alloc();
+      return give(bytes);
+    };
+    NestedStep<TypeParam> step(33, 13, options_of("plain"), no_update(), products, allocate);
+    step.prepare(10, dense_of(Dense::odd, 3));
+    left = refused;
+    try {
+      step.prepare(20, dense_of(Dense::odd, 3));
+      done = true;
+    } catch (const std::bad_alloc&) {
+      left = 1000;
+      const bool moved = step.prepare(3, dense_of(Dense::none, 3));
+      EXPECT_TRUE(moved || refused == 0) << refused;
+    }
+  }
+  EXPECT_GT(refused, 10);
+}
+
 TYPED_TEST(CudaStepMemory, SaysWhenItsMemoryMoves) {
   const test::PlainProducts<TypeParam> products;
-  const auto options = problem_of<float>({2, 13, 33}, kind_of("plain"), {2, 9, 20}, Positive::half).options;
   Account account;
-  NestedStep<TypeParam> step(33, 13, options, no_update(), products, account.allocate());
+  NestedStep<TypeParam> step(33, 13, options_of("plain"), no_update(), products, account.allocate());
   const auto none = dense_of(Dense::none, 3), all = dense_of(Dense::all, 3), last = dense_of(Dense::last, 3);
   const auto moves = [&](int rows, const DenseLevels& dense) {
     const auto before = account.calls;
