@@ -148,7 +148,7 @@ Json embeddings_info(const InfoArguments& a) {
 Json describe(const InfoArguments& a) {
   const auto& path = a.path;
   std::error_code error;
-  const bool is_list = fs::exists(path, error) && !data::is_npy(path);
+  const bool is_list = fs::exists(path, error) && fs::path(path).extension() != ".npy";
   if ((a.read.unit_rows || a.read.skip_bad_rows) && is_list) {
     throw std::invalid_argument(
         "PATH: --unit-rows and --skip-bad-rows are for rows, named as in file.h5:/path or file.npy");

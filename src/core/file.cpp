@@ -11,6 +11,27 @@
 #include "msae/core/error.h"
 
 namespace msae::files {
+namespace {
+
+Stamp stamp_by(const struct stat& status) {
+  return {.device = status.st_dev,
+          .number = status.st_ino,
+          .size = static_cast<std::uint64_t>(status.st_size),
+          .seconds = status.st_mtim.tv_sec,
+          .nanoseconds = status.st_mtim.tv_nsec};
+}
+
+}  // namespace
+
+std::optional<Stamp> stamp_of(int descriptor) {
+  struct stat status {};
+  if (descriptor < 0 || ::fstat(descriptor, &status) != 0) return std::nullopt;
+  return stamp_by(status);
+}
+
+void fail_changed(const std::string& path) {
+  throw IoError(path + ": was changed while it was read; begin again once nobody writes to it");
+}
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
 
@@ -42,7 +63,16 @@ File::File(std::filesystem::path path) : path_(std::move(path)) {
   struct stat status {};
   if (::fstat(descriptor_.number(), &status) != 0) fail_with_errno(path_, "cannot be examined", errno);
   if (!S_ISREG(status.st_mode)) throw IoError(path_.string() + ": is not a regular file");
-  size_ = static_cast<std::uint64_t>(status.st_size);
+  stamp_ = stamp_by(status);
+}
+
+void File::expect(std::uint64_t offset, std::uint64_t bytes) const {
+  ::posix_fadvise(descriptor_.number(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                  POSIX_FADV_WILLNEED);
+}
+
+void File::require_unchanged() const {
+  if (stamp_of(descriptor_.number()) != stamp_) fail_changed(path_.string());
 }
 
 void File::read_at(std::uint64_t offset, std::span<std::byte> out) const {

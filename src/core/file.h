@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -28,6 +29,20 @@ class Descriptor {
   int number_;
 };
 
+/// By what a file is known again: another stamp is another file, or one that was written to.
+struct Stamp {
+  std::uint64_t device = 0, number = 0, size = 0;
+  std::int64_t seconds = 0, nanoseconds = 0;  ///< of its last change
+
+  bool operator==(const Stamp&) const = default;
+};
+
+/// None where the descriptor is none.
+std::optional<Stamp> stamp_of(int descriptor);
+
+/// Throws IoError "<path>: was changed while it was read; ..."
+[[noreturn]] void fail_changed(const std::string& path);
+
 /// A regular file open for reading.
 class File {
  public:
@@ -35,14 +50,19 @@ class File {
   explicit File(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
-  std::uint64_t size() const { return size_; }
+  std::uint64_t size() const { return stamp_.size; }
+  const Stamp& stamp() const { return stamp_; }
   /// Fills `out` from `offset` on. \throws msae::IoError when the file ends before that
   void read_at(std::uint64_t offset, std::span<std::byte> out) const;
+  /// A hint that these bytes are about to be read: the disk may begin.
+  void expect(std::uint64_t offset, std::uint64_t bytes) const;
+  /// \throws msae::IoError when the file was written to since it was opened
+  void require_unchanged() const;
 
  private:
   std::filesystem::path path_;
   Descriptor descriptor_;
-  std::uint64_t size_ = 0;
+  Stamp stamp_;
 };
 
 /// Whether a path is a name of one of the process's streams, like /dev/stdout. Such a link may lead to a

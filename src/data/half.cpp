@@ -20,17 +20,14 @@ constexpr std::uint64_t reversed(std::uint64_t bits) {
   return low << 32 | reversed(static_cast<std::uint32_t>(bits >> 32));
 }
 
-constexpr float value(std::uint16_t bits) {
-  return half_to_float(bits);
-}
-constexpr float value(std::uint32_t bits) {
+constexpr float single(std::uint32_t bits) {
   return std::bit_cast<float>(bits);
 }
-constexpr float value(std::uint64_t bits) {
+constexpr float from_double(std::uint64_t bits) {
   return static_cast<float>(std::bit_cast<double>(bits));
 }
 
-template <class Bits, bool swapped>
+template <class Bits, bool swapped, float value(Bits)>
 void convert(const std::byte* __restrict raw, float* __restrict out, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     Bits bits;
@@ -39,12 +36,12 @@ void convert(const std::byte* __restrict raw, float* __restrict out, std::size_t
   }
 }
 
-template <class Bits>
+template <class Bits, float value(Bits)>
 void convert(const std::byte* raw, bool swapped, std::span<float> out) {
   if (swapped) {
-    convert<Bits, true>(raw, out.data(), out.size());
+    convert<Bits, true, value>(raw, out.data(), out.size());
   } else {
-    convert<Bits, false>(raw, out.data(), out.size());
+    convert<Bits, false, value>(raw, out.data(), out.size());
   }
 }
 
@@ -53,11 +50,13 @@ void convert(const std::byte* raw, bool swapped, std::span<float> out) {
 void to_float(const std::byte* raw, Element element, bool swapped, std::span<float> out) {
   switch (element) {
     case Element::float16:
-      return convert<std::uint16_t>(raw, swapped, out);
+      return convert<std::uint16_t, half_to_float>(raw, swapped, out);
+    case Element::bfloat16:
+      return convert<std::uint16_t, bfloat_to_float>(raw, swapped, out);
     case Element::float32:
-      return convert<std::uint32_t>(raw, swapped, out);
+      return convert<std::uint32_t, single>(raw, swapped, out);
     case Element::float64:
-      return convert<std::uint64_t>(raw, swapped, out);
+      return convert<std::uint64_t, from_double>(raw, swapped, out);
   }
 }
 

@@ -25,10 +25,39 @@ constexpr float half_to_float(std::uint16_t bits) {
   return std::bit_cast<float>((subnormal & is_subnormal) | (normal & ~is_subnormal) | sign);
 }
 
-enum class Element { float16, float32, float64 };
+/// The value of bfloat16 `bits`, the upper half of a float32: exact.
+constexpr float bfloat_to_float(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
+}
+
+enum class Element { float16, bfloat16, float32, float64 };
 
 constexpr std::size_t size_of(Element element) {
-  return element == Element::float16 ? 2 : element == Element::float32 ? 4 : 8;
+  switch (element) {
+    case Element::float16:
+    case Element::bfloat16:
+      return 2;
+    case Element::float32:
+      return 4;
+    case Element::float64:
+      break;
+  }
+  return 8;
+}
+
+/// "float16", "bfloat16", ...
+constexpr const char* name_of(Element element) {
+  switch (element) {
+    case Element::float16:
+      return "float16";
+    case Element::bfloat16:
+      return "bfloat16";
+    case Element::float32:
+      return "float32";
+    case Element::float64:
+      break;
+  }
+  return "float64";
 }
 
 /// Converts the out.size() elements at `raw`, which need no alignment, to float32; `swapped`: their byte

@@ -183,7 +183,7 @@ bool is_hdf5(const std::filesystem::path& file) {
 }
 
 DataSet::DataSet(Handle handle, DataSetInfo info, std::string file)
-    : handle_(std::move(handle)), info_(std::move(info)), file_(std::move(file)), length_(handle_.get()) {}
+    : handle_(std::move(handle)), info_(std::move(info)), file_(std::move(file)), watch_(handle_.get()) {}
 
 Handle DataSet::select_rows(std::uint64_t first, std::uint64_t count) const {
   Handle space{H5Dget_space(handle_.get()), H5Sclose};
@@ -210,13 +210,40 @@ void DataSet::read_raw(std::uint64_t first, std::uint64_t count, std::byte* out)
   if (H5Dread(handle_.get(), type.get(), in_memory.get(), in_file.get(), H5P_DEFAULT, out) < 0) {
     fail_read(handle_.get(), name() + ": rows from " + std::to_string(first) + " on cannot be read");
   }
-  if (length_.has_shrunk())
-    throw IoError(name() + ": the file was cut while it was read; make it whole first");
+  if (watch_.has_changed()) files::fail_changed(name());
 }
 
 bool DataSet::is_hollow() const {
   const Session session;
   return hdf5::is_hollow(handle_.get());
+}
+
+std::optional<DataSet::Place> DataSet::place() const {
+  const Session session;
+  const Handle layout{H5Dget_create_plist(handle_.get()), H5Pclose};
+  if (H5Pget_layout(layout.get()) != H5D_CONTIGUOUS || H5Pget_external_count(layout.get()) != 0) return {};
+  const Handle file{H5Iget_file_id(handle_.get()), H5Fclose};
+  const Handle access{H5Fget_access_plist(file.get()), H5Pclose};
+  const Handle creation{H5Fget_create_plist(file.get()), H5Pclose};
+  hsize_t user_block = 0;  // whose bytes H5Dget_offset counts in one version and leaves out in another
+  const bool plain = H5Pget_driver(access.get()) == H5FD_SEC2 &&
+                     H5Pget_userblock(creation.get(), &user_block) >= 0 && user_block == 0;
+  const auto begin = H5Dget_offset(handle_.get());
+  const auto length = H5Fget_name(file.get(), nullptr, 0);
+  if (!plain || begin == HADDR_UNDEF || length <= 0) return {};
+  std::string name(static_cast<std::size_t>(length) + 1, '\0');  // HDF5 ends it by a zero
+  H5Fget_name(file.get(), name.data(), name.size());
+  name.resize(static_cast<std::size_t>(length));
+  return Place{std::move(name), begin};
+}
+
+std::uint64_t DataSet::rows_of_chunk() const {
+  const Session session;
+  const Handle layout{H5Dget_create_plist(handle_.get()), H5Pclose};
+  std::vector<hsize_t> chunk(info_.shape.size());
+  if (chunk.empty() || H5Pget_layout(layout.get()) != H5D_CHUNKED) return 1;
+  H5Pget_chunk(layout.get(), static_cast<int>(chunk.size()), chunk.data());
+  return std::max<hsize_t>(1, std::min<hsize_t>(chunk[0], info_.shape[0]));
 }
 
 File::File(Handle handle, std::string name) : handle_(std::move(handle)), name_(std::move(name)) {}

@@ -100,6 +100,17 @@ class DataSet {
   /// Whether next to none of its elements were ever written.
   bool is_hollow() const;
 
+  /// Where its rows lie one after the other in a file, for whoever reads them without HDF5.
+  struct Place {
+    std::string file;
+    std::uint64_t begin = 0;  ///< byte of the first row
+  };
+  /// None where they are chunked, compressed, compact or in several files.
+  std::optional<Place> place() const;
+
+  /// Rows of a chunk; 1 where it is not chunked.
+  std::uint64_t rows_of_chunk() const;
+
   /// Writes rows [first, first + count). \throws msae::IoError
   template <class T>
   void write_rows(std::uint64_t first, std::uint64_t count, std::span<const T> rows);
@@ -115,7 +126,7 @@ class DataSet {
   Handle handle_;
   DataSetInfo info_;
   std::string file_;
-  FileLength length_;
+  FileWatch watch_;
 };
 
 class File {

@@ -6,6 +6,7 @@
 
 #include "data/hdf5_file.h"
 #include "data/objection.h"
+#include "data/raw_file.h"
 #include "data/raw_rows.h"
 #include "msae/core/error.h"
 
@@ -24,6 +25,7 @@ class Hdf5Source final : public EmbeddingSource {
   std::int64_t rows() const override { return static_cast<std::int64_t>(data_.info().shape[0]); }
   std::int64_t dim() const override { return static_cast<std::int64_t>(data_.info().shape[1]); }
   std::string name() const override { return data_.name(); }
+  std::int64_t rows_together() const override { return static_cast<std::int64_t>(data_.rows_of_chunk()); }
 
  private:
   void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
@@ -60,6 +62,16 @@ std::string only_candidate(const File& file) {
 
 }  // namespace
 
+std::vector<Listing> list_hdf5(const std::filesystem::path& file) {
+  std::vector<Listing> listings;
+  for (const auto& found : File::open(file).data_sets()) {
+    const bool usable =
+        found.floating.has_value() && found.shape.size() == 2 && found.shape[0] > 0 && found.shape[1] > 0;
+    listings.push_back({found.path, found.shape, found.type, usable});
+  }
+  return listings;
+}
+
 std::unique_ptr<EmbeddingSource> open_hdf5(const std::filesystem::path& file_path, const std::string& path) {
   auto file = File::open(file_path);
   auto data = file.data_set(path.empty() ? only_candidate(file) : path);
@@ -69,6 +81,13 @@ std::unique_ptr<EmbeddingSource> open_hdf5(const std::filesystem::path& file_pat
   if (data.is_hollow()) {
     throw IoError(data.name() + " declares the shape " + hdf5::text(data.info().shape) +
                   ", but next to none of its rows were ever written; write them, or shrink the data set");
+  }
+  if (const auto place =
+          data.place()) {  // read without HDF5, which would be slower, and one thread's at a time
+    return raw_file(
+        files::File(place->file), data.name(),
+        {place->begin, static_cast<std::int64_t>(info.shape[0]), static_cast<std::int64_t>(info.shape[1]),
+         info.floating->element, info.floating->swapped});
   }
   return std::make_unique<Hdf5Source>(std::move(file), std::move(data));
 }

@@ -1,7 +1,5 @@
 #include "data/hdf5_trouble.h"
 
-#include <sys/stat.h>
-
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -73,19 +71,19 @@ bool is_hollow(hid_t data_set) {
          (elements > 0 && H5Dget_storage_size(data_set) == 0);
 }
 
-FileLength::FileLength(hid_t data_set) {
+FileWatch::FileWatch(hid_t data_set) {
   const Handle file{H5Iget_file_id(data_set), H5Fclose};
   const Handle access{H5Fget_access_plist(file.get()), H5Pclose};
   void* descriptor = nullptr;
   const bool known = H5Pget_driver(access.get()) == H5FD_SEC2 &&
-                     H5Fget_filesize(file.get(), &at_first_) >= 0 &&
                      H5Fget_vfd_handle(file.get(), access.get(), &descriptor) >= 0;
-  if (known && descriptor != nullptr) descriptor_ = *static_cast<const int*>(descriptor);
+  if (!known || descriptor == nullptr) return;
+  descriptor_ = *static_cast<const int*>(descriptor);
+  at_first_ = files::stamp_of(descriptor_);
 }
 
-bool FileLength::has_shrunk() const {
-  struct stat now {};
-  return descriptor_ >= 0 && ::fstat(descriptor_, &now) == 0 && static_cast<hsize_t>(now.st_size) < at_first_;
+bool FileWatch::has_changed() const {
+  return descriptor_ >= 0 && files::stamp_of(descriptor_) != at_first_;
 }
 
 }  // namespace msae::data::hdf5

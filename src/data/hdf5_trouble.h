@@ -4,7 +4,10 @@
 
 #include <hdf5.h>
 
+#include <optional>
 #include <string>
+
+#include "core/file.h"
 
 namespace msae::data::hdf5 {
 
@@ -22,17 +25,17 @@ std::string missing_filter(hid_t data_set);
 /// reaches about a thousandth.
 bool is_hollow(hid_t data_set);
 
-/// Watches over the length of the file that a data set is in, while that is open: beyond the end of a file
-/// that was cut since, HDF5 reads zeros.
-class FileLength {
+/// Watches over the file that a data set is in, while that is open: beyond the end of a file that was cut
+/// since, HDF5 reads zeros.
+class FileWatch {
  public:
-  explicit FileLength(hid_t data_set);
-  /// Whether the file has become shorter than it was when it was opened.
-  bool has_shrunk() const;
+  explicit FileWatch(hid_t data_set);
+  /// Whether the file was written to since then.
+  bool has_changed() const;
 
  private:
   int descriptor_ = -1;  ///< HDF5's; none where it reads by other means than this
-  hsize_t at_first_ = 0;
+  std::optional<files::Stamp> at_first_;
 };
 
 }  // namespace msae::data::hdf5

@@ -13,7 +13,8 @@ struct Layout {
   Element element;
   std::size_t bytes, exponent_bits, mantissa_bits, bias;
 };
-constexpr std::array layouts{Layout{Element::float16, 2, 5, 10, 15}, Layout{Element::float32, 4, 8, 23, 127},
+constexpr std::array layouts{Layout{Element::float16, 2, 5, 10, 15}, Layout{Element::bfloat16, 2, 8, 7, 127},
+                             Layout{Element::float32, 4, 8, 23, 127},
                              Layout{Element::float64, 8, 11, 52, 1023}};
 
 bool has(hid_t type, const Layout& layout) {
@@ -25,7 +26,7 @@ bool has(hid_t type, const Layout& layout) {
 }
 
 std::string float_name(hid_t type) {
-  if (const auto known = float_type(type)) return "float" + std::to_string(8 * known->size());
+  if (const auto known = float_type(type)) return name_of(known->element);
   std::size_t sign = 0, exponent = 0, exponent_bits = 0, mantissa = 0, mantissa_bits = 0;
   H5Tget_fields(type, &sign, &exponent, &exponent_bits, &mantissa, &mantissa_bits);
   return "float of " + std::to_string(H5Tget_size(type)) + " bytes with " + std::to_string(exponent_bits) +

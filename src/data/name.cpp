@@ -5,6 +5,11 @@
 
 namespace msae::data {
 
+bool is_pattern(const std::string& file) {
+  std::error_code error;
+  return file.find_first_of("*?[") != std::string::npos && !std::filesystem::exists(file, error);
+}
+
 Name split_name(const std::string& text) {
   namespace fs = std::filesystem;
   std::error_code error;
@@ -13,8 +18,10 @@ Name split_name(const std::string& text) {
     return {text.substr(0, slash), text.substr(slash + 1)};
   }
   const auto colon = text.rfind(':');
-  if (colon == std::string::npos || !fs::exists(text.substr(0, colon), error)) return {text, ""};
-  return {text.substr(0, colon), "/" + text.substr(colon + 1)};
+  if (colon == std::string::npos) return {text, ""};
+  const auto file = text.substr(0, colon);
+  if (!fs::exists(file, error) && !is_pattern(file)) return {text, ""};
+  return {file, "/" + text.substr(colon + 1)};
 }
 
 }  // namespace msae::data

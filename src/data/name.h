@@ -15,4 +15,7 @@ struct Name {
 /// where file.h5 is there.
 Name split_name(const std::string& text);
 
+/// Whether a file's name is a pattern as shells know it, and no file is called so.
+bool is_pattern(const std::string& file);
+
 }  // namespace msae::data

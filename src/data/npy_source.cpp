@@ -10,7 +10,7 @@
 #include "core/file.h"
 #include "core/printable.h"
 #include "data/objection.h"
-#include "data/raw_rows.h"
+#include "data/raw_file.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 
@@ -18,37 +18,6 @@ namespace msae::data {
 namespace {
 
 constexpr std::string_view magic = "\x93NUMPY";
-
-// Where the rows lie in a file.
-struct Layout {
-  std::uint64_t begin = 0;
-  std::int64_t rows = 0, dim = 0;
-  Element element = Element::float32;
-  bool swapped = false;
-};
-
-class NpySource final : public EmbeddingSource {
- public:
-  NpySource(files::File file, Layout layout) : file_(std::move(file)), layout_(layout) {}
-
-  std::int64_t rows() const override { return layout_.rows; }
-  std::int64_t dim() const override { return layout_.dim; }
-  std::string name() const override { return file_.path().string(); }
-
- private:
-  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
-    const auto width = static_cast<std::size_t>(layout_.dim);
-    const auto row_bytes = width * size_of(layout_.element);
-    raw_.read(first, count, width, layout_.element, layout_.swapped, out,
-              [&](std::size_t start, std::size_t, std::span<std::byte> bytes) {
-                file_.read_at(layout_.begin + start * row_bytes, bytes);
-              });
-  }
-
-  files::File file_;
-  Layout layout_;
-  RawRows raw_;
-};
 
 // Python's literals as NumPy prints them into a header, and no others.
 class Literal {
@@ -130,7 +99,7 @@ void set_type(NpyHeader& header, const std::string& descr) {
   header.type = descr;
   for (const auto& [code, element] : types) {
     if (descr.size() != 3 || descr.substr(1) != code || (descr[0] != '<' && descr[0] != '>')) continue;
-    header.type = "float" + std::to_string(8 * size_of(element));
+    header.type = name_of(element);
     header.element = element;
     header.swapped = descr[0] != native;
   }
@@ -167,7 +136,7 @@ std::pair<std::string, std::uint64_t> header_of(const files::File& file) {
   return {std::move(text), fixed + length};
 }
 
-Layout layout_by_header(const files::File& file) {
+RawLayout layout_by_header(const files::File& file) {
   const auto name = file.path().string();
   const auto [text, begin] = header_of(file);
   const auto header = parse_npy_header(text, name);
@@ -204,7 +173,7 @@ std::vector<std::uint64_t> shape_by_name(const std::filesystem::path& file) {
   return shape;
 }
 
-Layout layout_by_name(const files::File& file) {
+RawLayout layout_by_name(const files::File& file) {
   const auto name = file.path().string();
   const auto shape = shape_by_name(file.path());
   if (shape.empty()) {
@@ -251,14 +220,10 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& file) {
   return header;
 }
 
-bool is_npy(const std::filesystem::path& file) {
-  return file.extension() == ".npy";
-}
-
 std::unique_ptr<EmbeddingSource> open_npy(const std::filesystem::path& path) {
   files::File file(path);
   const auto layout = has_header(file) ? layout_by_header(file) : layout_by_name(file);
-  return std::make_unique<NpySource>(std::move(file), layout);
+  return raw_file(std::move(file), path.string(), layout);
 }
 
 }  // namespace msae::data

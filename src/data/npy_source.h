@@ -30,9 +30,6 @@ struct NpyHeader {
 /// \throws msae::IoError when it is not one
 NpyHeader parse_npy_header(std::string_view text, const std::string& file);
 
-/// Whether a name is that of such a file.
-bool is_npy(const std::filesystem::path& file);
-
 /// A file without a header is named NAME_ROWS_DIM.npy and holds ROWS x DIM float32 in this machine's order.
 /// \throws msae::IoError as open(), and when the file is shorter than its header says
 std::unique_ptr<EmbeddingSource> open_npy(const std::filesystem::path& file);

@@ -19,7 +19,7 @@ std::string objection(const std::vector<std::uint64_t>& shape, const std::string
   if (shape.size() != 2) {
     return " is not two-dimensional but " + sizes + "; embeddings are [rows, dim], one row each";
   }
-  if (!is_floating) return " holds " + type + ", not float16, float32 or float64";
+  if (!is_floating) return " holds " + type + ", not float16, bfloat16, float32 or float64";
   if (shape[0] == 0) return " has no rows, its shape is " + sizes;
   if (shape[1] == 0) return " has no columns, its shape is " + sizes;
   if (shape[1] > most_columns) return " has too many columns, its shape is " + sizes;

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "data/finite.h"
-#include "data/hdf5_source.h"
+#include "data/format.h"
 #include "data/name.h"
-#include "data/npy_source.h"
+#include "data/shards.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 
@@ -57,19 +57,23 @@ void EmbeddingSource::read(std::int64_t first, std::int64_t count, std::span<flo
   const auto width = static_cast<std::size_t>(dim());
   auto row = first;
   for (auto rest = out; all_finite(rest.first(width)); rest = rest.subspan(width)) ++row;
-  throw IoError(name() + ": row " + std::to_string(original_row(row)) +
+  throw IoError(name() + ": " + row_name(row) +
                 " holds NaN or Inf in float32; take such rows out first, or skip them (--skip-bad-rows, "
                 "data::skip_bad_rows)");
 }
 
+std::string EmbeddingSource::row_name(std::int64_t row) const {
+  return "row " + std::to_string(original_row(row));
+}
+
+void EmbeddingSource::expect(std::int64_t, std::int64_t) {}
+
 std::unique_ptr<EmbeddingSource> open(const std::string& data) {
   if (data.empty()) throw IoError("no file named; embeddings are named as in file.h5:/path or file.npy");
-  const auto [file, path] = split_name(data);
-  if (file.empty())
+  const auto name = split_name(data);
+  if (name.file.empty())
     throw IoError(data + ": names no file; embeddings are named as in file.h5:/path or file.npy");
-  if (!is_npy(file)) return open_hdf5(file, path);
-  if (path.empty()) return open_npy(file);
-  throw IoError(data + ": a .npy file holds one array alone; name it without " + path);
+  return names_several(name.file) ? open_shards(name, data) : open_file(name);
 }
 
 std::unique_ptr<EmbeddingSource> in_memory(std::vector<float> values, std::int64_t dim, std::string name) {

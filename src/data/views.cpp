@@ -40,6 +40,9 @@ class View : public EmbeddingSource {
   std::string treatment() const override { return treatment_; }
   std::int64_t original_row(std::int64_t row) const override { return source_->original_row(row); }
   std::int64_t original_rows() const override { return source_->original_rows(); }
+  std::string row_name(std::int64_t row) const override { return source_->row_name(row); }
+  std::int64_t rows_together() const override { return source_->rows_together(); }
+  void expect(std::int64_t first, std::int64_t count) override { source_->expect(first, count); }
 
  protected:
   EmbeddingSource& source() const { return *source_; }
@@ -76,6 +79,12 @@ class Subset : public View {
 
   std::int64_t original_row(std::int64_t row) const override {
     return source().original_row(source_row(row));
+  }
+  std::string row_name(std::int64_t row) const override { return source().row_name(source_row(row)); }
+  void expect(std::int64_t first, std::int64_t count) override {
+    if (count < 1) return;
+    const auto begin = source_row(first);
+    source().expect(begin, source_row(first + count - 1) - begin + 1);
   }
 
  private:

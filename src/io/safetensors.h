@@ -50,6 +50,8 @@ class SafetensorsFile {
   const TensorEntry& entry(const std::string& name) const;
   /// \throws msae::IoError also when the tensor's shape is another one
   const TensorEntry& entry(const std::string& name, const Shape& expected) const;
+  /// The byte of the file where a tensor begins.
+  std::uint64_t position(const TensorEntry& entry) const { return data_begin_ + entry.begin; }
   /// Fills `out` from byte `offset` of a tensor. \throws msae::IoError when that is beyond the tensor's end
   void read(const TensorEntry& entry, std::uint64_t offset, std::span<std::byte> out) const;
 

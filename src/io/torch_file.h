@@ -25,6 +25,8 @@ class TorchFile {
   /// The bytes of a storage, its checksum compared.
   /// \throws msae::IoError when it is missing, damaged or not as long as the pickle says, or memory lacks
   std::vector<std::byte> read_all(const pickle::Storage& storage) const;
+  /// The byte of the file where a storage begins. \throws msae::IoError as read_all()
+  std::uint64_t position(const pickle::Storage& storage) const { return entry(storage).begin; }
   /// Fills `out` from byte `offset` of a storage on, as rows of a large one are read; compares no checksum.
   void read(const pickle::Storage& storage, std::uint64_t offset, std::span<std::byte> out) const;
 

@@ -33,6 +33,11 @@ class MSAE_EXPORT EmbeddingSource {
   virtual std::int64_t original_row(std::int64_t row) const { return row; }
   /// Rows of that file, those included that a view leaves out.
   virtual std::int64_t original_rows() const { return rows(); }
+  /// How messages name a row: "row 17", and of several files also which of them it lies in.
+  virtual std::string row_name(std::int64_t row) const;
+  /// Rows that lie together in the file, such as those of a chunk of HDF5: reading is fastest in multiples of
+  /// so many, beginning at a multiple.
+  virtual std::int64_t rows_together() const { return 1; }
   /// What views have made of the file's rows, e.g. "unit rows"; empty for rows as they are.
   virtual std::string treatment() const { return {}; }
 
@@ -45,19 +50,28 @@ class MSAE_EXPORT EmbeddingSource {
   /// As read(), but for rows that hold NaN or Inf, which are given as they are.
   void read_unchecked(std::int64_t first, std::int64_t count, std::span<float> out);
 
+  /// A hint that rows [first, first + count), which lie within the rows, are about to be read: the disk may
+  /// begin. Does nothing by itself.
+  virtual void expect(std::int64_t first, std::int64_t count);
+
  private:
   virtual void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) = 0;
 };
 
-/// Opens what a user names. Elements are float16, float32 or float64 in either byte order; they are read as
-/// float32. Nothing but the file's structure is read yet.
+/// Opens what a user names. Elements are float16, bfloat16, float32 or float64; they are read as float32.
+/// Nothing but the structure of files is read yet.
 /// \param data "file.h5:/path", or "file.h5" when the file holds one two-dimensional floating-point data set,
-///             contiguous or chunked; "file.npy" of NumPy, in C order; or "NAME_ROWS_DIM.npy", a file of the
-///             published implementation without a header: float32, its shape in its name
+///             contiguous or chunked;
+///             "file.npy" of NumPy, in C order, or "NAME_ROWS_DIM.npy", a file of the published
+///             implementation without a header: float32, its shape in its name; "file.safetensors:name" and
+///             "file.pt:name" (a tensor, or a dict of tensors, of torch.save; no code in it is run), without
+///             a name where they hold one such tensor; or several files of one kind as one, in the order of
+///             their names, numbers in them by value: a folder ("shards" or "shards:/path"), or a pattern as
+///             shells know it ("shards/img_emb_*.npy"). Of a folder, files of no such kind are left aside.
 /// \return the rows of that data set
 /// \throws msae::IoError when the file is missing, truncated or of no such format, or the data set is missing
 ///         (listing those there are), ambiguous, not two-dimensional, not floating point, or has no rows or
-///         columns
+///         columns; or when files of a folder differ in kind or dimension
 MSAE_EXPORT std::unique_ptr<EmbeddingSource> open(const std::string& data);
 
 /// Rows that are already in memory, e.g. a tensor's data.

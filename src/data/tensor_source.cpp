@@ -1,0 +1,171 @@
+#include "data/tensor_source.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
+#include "core/file.h"
+#include "core/printable.h"
+#include "data/half.h"
+#include "data/objection.h"
+#include "data/raw_file.h"
+#include "io/safetensors.h"
+#include "io/torch_file.h"
+#include "msae/core/error.h"
+
+namespace msae::data {
+namespace {
+
+namespace fs = std::filesystem;
+namespace pickle = io::pickle;
+
+/// One tensor of a file, and where its elements begin if they lie in rows.
+struct Tensor {
+  Listing listing;
+  std::optional<Element> element;
+  std::uint64_t begin = 0;
+  bool in_rows = true;
+};
+
+std::optional<Element> element_of(std::string_view dtype) {
+  constexpr std::array<std::pair<std::string_view, Element>, 4> names{{{"F16", Element::float16},
+                                                                       {"BF16", Element::bfloat16},
+                                                                       {"F32", Element::float32},
+                                                                       {"F64", Element::float64}}};
+  for (const auto& [name, element] : names) {
+    if (name == dtype) return element;
+  }
+  return std::nullopt;
+}
+
+Tensor described(std::string name, const io::Shape& shape, const std::string& dtype) {
+  Tensor tensor;
+  tensor.element = element_of(dtype);
+  auto& listing = tensor.listing;
+  listing.path = std::move(name);
+  listing.shape.assign(shape.begin(), shape.end());
+  listing.type = tensor.element ? name_of(*tensor.element) : dtype;
+  listing.usable = objection(listing.shape, listing.type, tensor.element.has_value()).empty();
+  return tensor;
+}
+
+std::vector<Tensor> tensors_of(const io::SafetensorsFile& file) {
+  std::vector<Tensor> tensors;
+  for (const auto& [name, entry] : file.tensors()) {
+    tensors.push_back(described(name, entry.shape, entry.dtype));
+    tensors.back().begin = file.position(entry);
+  }
+  return tensors;
+}
+
+bool is_in_rows(const pickle::TensorView& view) {
+  if (view.shape.size() != 2) return true;  // never read
+  return (view.shape[1] == 1 || view.strides[1] == 1) &&
+         (view.shape[0] == 1 || view.strides[0] == view.shape[1]);
+}
+
+void add(std::string name, const pickle::Value& value, const io::TorchFile& file,
+         std::vector<Tensor>& tensors) {
+  const auto* view = std::get_if<pickle::TensorView>(&value.is);
+  if (!view) return;
+  auto tensor = described(std::move(name), view->shape, view->storage.dtype);
+  tensor.in_rows = is_in_rows(*view);
+  if (tensor.listing.usable) {  // the storage is looked for only then
+    const auto skipped = static_cast<std::uint64_t>(view->offset) * io::element_size(view->storage.dtype);
+    tensor.begin = file.position(view->storage) + skipped;
+  }
+  tensors.push_back(std::move(tensor));
+}
+
+std::vector<Tensor> tensors_of(const io::TorchFile& file) {
+  std::vector<Tensor> tensors;
+  add("", file.root(), file, tensors);
+  if (const auto* dict = std::get_if<pickle::Dict>(&file.root().is)) {
+    for (const auto& [key, value] : dict->items) {
+      if (const auto* name = std::get_if<std::string>(&key->is)) add(*name, *value, file, tensors);
+    }
+  }
+  return tensors;
+}
+
+std::string text(const std::vector<Tensor>& tensors) {
+  constexpr std::size_t most = 20;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(most, tensors.size()); ++i) {
+    const auto& [path, shape, type, usable] = tensors[i].listing;
+    list +=
+        (i > 0 ? ", " : "") + printable(path) + (path.empty() ? "" : " ") + data::text(shape) + " " + type;
+  }
+  if (tensors.size() > most) list += " and " + std::to_string(tensors.size() - most) + " more";
+  return list.empty() ? "no tensor" : list;
+}
+
+/// What is called `name`, which users may write as a path.
+const Tensor& named(const std::vector<Tensor>& tensors, const std::string& name, const std::string& file) {
+  for (const auto& wanted : {name, name.substr(name.starts_with('/') ? 1 : 0)}) {
+    const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                    [&](const Tensor& tensor) { return tensor.listing.path == wanted; });
+    if (found != tensors.end() && !wanted.empty()) return *found;
+  }
+  throw IoError(file + ": no tensor " + printable(name) + "; the file holds " + text(tensors));
+}
+
+const Tensor& only_candidate(const std::vector<Tensor>& tensors, const std::string& file) {
+  std::vector<Tensor> candidates;
+  for (const auto& tensor : tensors) {
+    if (tensor.listing.usable) candidates.push_back(tensor);
+  }
+  if (candidates.empty() && tensors.size() == 1) return tensors.front();  // its trouble is worth telling
+  if (candidates.empty()) {
+    throw IoError(file + " holds no two-dimensional floating-point tensor; it holds " + text(tensors));
+  }
+  if (candidates.size() > 1) {
+    throw IoError(file + " holds several tensors of embeddings: " + text(candidates) + "; name one, as in " +
+                  file + ":" + candidates.front().listing.path);
+  }
+  return *std::find_if(tensors.begin(), tensors.end(), [](const Tensor& t) { return t.listing.usable; });
+}
+
+std::unique_ptr<EmbeddingSource> open_tensor(const fs::path& path, const std::vector<Tensor>& tensors,
+                                             const std::string& wanted) {
+  const auto file = path.string();
+  const auto& tensor = wanted.empty() ? only_candidate(tensors, file) : named(tensors, wanted, file);
+  const auto& [inside, shape, type, usable] = tensor.listing;
+  const auto name = file + (inside.empty() ? "" : ":" + inside);
+  const auto no = objection(shape, printable(type), tensor.element.has_value());
+  if (!no.empty()) throw IoError(name + no);
+  if (!tensor.in_rows) {
+    throw IoError(name + ": its rows do not lie one after the other in the file; write it again from " +
+                  "tensor.contiguous()");
+  }
+  return raw_file(files::File(path), name,
+                  {tensor.begin, static_cast<std::int64_t>(shape[0]), static_cast<std::int64_t>(shape[1]),
+                   *tensor.element, false});
+}
+
+std::vector<Listing> listings(std::vector<Tensor> tensors) {
+  std::vector<Listing> listings;
+  for (auto& tensor : tensors) listings.push_back(std::move(tensor.listing));
+  return listings;
+}
+
+}  // namespace
+
+std::unique_ptr<EmbeddingSource> open_safetensors(const fs::path& file, const std::string& name) {
+  return open_tensor(file, tensors_of(io::SafetensorsFile(file)), name);
+}
+
+std::vector<Listing> list_safetensors(const fs::path& file) {
+  return listings(tensors_of(io::SafetensorsFile(file)));
+}
+
+std::unique_ptr<EmbeddingSource> open_torch(const fs::path& file, const std::string& name) {
+  return open_tensor(file, tensors_of(io::TorchFile(file)), name);
+}
+
+std::vector<Listing> list_torch(const fs::path& file) {
+  return listings(tensors_of(io::TorchFile(file)));
+}
+
+}  // namespace msae::data
