@@ -26,4 +26,11 @@ CLI::Option* add_real(CLI::App& command, const std::string& name, Value& value, 
   return command.add_option(name, value, text)->type_name("F")->transform(real());
 }
 
+/// Bytes: "2GB", "512 MiB", "auto" for none; to be read by parse_size().
+CLI::Option* add_size(CLI::App& command, const std::string& name, std::string& value,
+                      const std::string& text);
+
+/// 0 for "auto". \throws std::invalid_argument naming the option
+std::uint64_t parse_size(const std::string& text, const std::string& option);
+
 }  // namespace msae::cli

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "cli/numbers.h"
 #include "cli/train_model.h"
+#include "msae/core/device.h"
+#include "msae/data/batch_loader.h"
 
 namespace msae::cli {
 namespace {
@@ -36,6 +39,7 @@ void let_file_give_way(TrainArguments& a, std::int64_t latents, std::int64_t row
     drop("weights", "uniform");
     a.weights = "uniform";
   }
+  if (of_file("shuffle-rows") && !of_file("data")) a.shuffle_rows = "auto";  // it was for rows in that memory
   if (of_file("batch-size") && !of_file("data") && *a.batch_size > rows) a.batch_size.reset();
 }
 
@@ -156,6 +160,22 @@ void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& 
                     " say, or more --epochs gives a better model");
 }
 
+// "auto" is left to the trainer where rows may stay on a device.
+std::int64_t parse_shuffle_rows(const TrainArguments& a, const data::EmbeddingSource& data) {
+  const auto& text = a.shuffle_rows;
+  if (text == "all") return data::all_rows;
+  if (text == "auto") {
+    const bool on_host = !a.resume && resolve_device(a.common.device).is_cpu();
+    return on_host ? data::shuffled_rows(data, parse_size(a.memory, "--memory")) : 0;
+  }
+  const bool is_number =
+      !text.empty() && text.size() < 19 && text.find_first_not_of("0123456789") == text.npos;
+  const auto rows = is_number ? std::stoll(text) : 0;
+  if (rows < 1)
+    throw std::invalid_argument("--shuffle-rows: must be auto, all or at least 1, not '" + text + "'");
+  return rows;
+}
+
 }  // namespace
 
 TrainPlan plan(TrainArguments a, const data::EmbeddingSource& data) {
@@ -174,6 +194,8 @@ TrainPlan plan(TrainArguments a, const data::EmbeddingSource& data) {
     throw std::invalid_argument("--log-every: must be at least 1 (0: about 200 rows in all), not " +
                                 std::to_string(a.log_every));
   }
+  p.train.memory = parse_size(a.memory, "--memory");
+  p.train.shuffle_rows = parse_shuffle_rows(a, data);
   p.run.folder = a.out;
   p.run.resume = a.resume;
   p.run.log_every = a.log_every;

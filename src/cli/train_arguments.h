@@ -21,6 +21,7 @@ struct TrainArguments {
   bool resume = false;
   std::string save_every = "300";
   std::int64_t log_every = 0;
+  std::string memory = "auto", shuffle_rows = "auto";
   std::string levels = "auto";
   std::string weights = "uniform";
   std::string ranking = "positive";

@@ -167,6 +167,14 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
       ->capture_default_str();
   add_whole(command, "--log-every", a.log_every,
             "Steps between rows of metrics.csv; 0: about 200 rows in all [0]");
+  add_size(command, "--memory", a.memory,
+           "Memory that rows may take, e.g. 8GB. Where they do not all fit, a part of them is\n"
+           "shuffled at a time, at least 262144 rows; auto: half of what is free");
+  command
+      .add_option("--shuffle-rows", a.shuffle_rows,
+                  "Rows that are shuffled together: all, so many at a time, or auto: as --memory allows")
+      ->type_name("auto|all|N")
+      ->capture_default_str();
   add_row_options(command, a.read);
   add_holdout(command, a.read,
               "Share of the rows that is not trained on but evaluated on at the end, e.g. 0.1; the same\n"

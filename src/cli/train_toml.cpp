@@ -9,6 +9,7 @@
 #include "cli/toml.h"
 #include "cli/train_arguments.h"
 #include "cli/train_model.h"
+#include "msae/data/batch_loader.h"
 
 namespace msae::cli {
 namespace {
@@ -133,6 +134,10 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   // Newer than runs that are without it.
   if (o.fused.dense_level != train::FusedOptions().dense_level)
     line("dense-level", toml_number(o.fused.dense_level));
+  line("memory", toml_string(a.memory));
+  if (o.shuffle_rows > 0) {
+    line("shuffle-rows", o.shuffle_rows == data::all_rows ? "\"all\"" : std::to_string(o.shuffle_rows));
+  }
   line("seed", toml_seed(a.common.seed));
   line("device", toml_string(a.common.device));
   line("threads", at::get_num_threads());  // sums in another number of threads round otherwise

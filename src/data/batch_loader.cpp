@@ -8,12 +8,15 @@
 #include <exception>
 #include <mutex>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "data/epoch_order.h"
+#include "data/row_pool.h"
+#include "msae/core/error.h"
 #include "msae/core/memory.h"
 
 namespace msae::data {
@@ -26,6 +29,7 @@ class RowReader {
   explicit RowReader(EmbeddingSource& source)
       : source_(source), rows_(source.rows()), width_(static_cast<std::size_t>(source.dim())) {}
 
+  EmbeddingSource& source() { return source_; }
   std::size_t width() const { return width_; }
   std::uint64_t bytes() const {
     return saturating_product(saturating_product(static_cast<std::uint64_t>(rows_), width_), sizeof(float));
@@ -96,6 +100,27 @@ void LoaderOptions::validate() const {
   };
   positive("batch_size", batch_size);
   positive("prefetch", prefetch);
+  if (shuffle_rows < 0) {
+    throw std::invalid_argument("shuffle_rows: must not be negative, not " + std::to_string(shuffle_rows));
+  }
+}
+
+std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory) {
+  constexpr std::uint64_t least = 1 << 18;
+  const auto rows = static_cast<std::uint64_t>(rows_for_batches(source));
+  const auto row_bytes = saturating_product(static_cast<std::uint64_t>(source.dim()), sizeof(float));
+  const auto room = memory > 0 ? memory : available_memory() / 2;
+  const auto of_all = saturating_product(rows, row_bytes);
+  if (of_all <= room) return all_rows;
+  const auto of_two = saturating_product(row_bytes + sizeof(std::int64_t), 2);  // and their order
+  const auto pool = std::max(memory > 0 ? 0 : least, room / of_two);
+  if (pool < least && pool < rows) {
+    throw Error("memory: " + human_bytes(memory) + " hold two pools of " + std::to_string(pool) +
+                " rows of " + source.name() + ", too few to shuffle them well; give at least " +
+                human_bytes(std::min(of_all, saturating_product(of_two, least))) +
+                ", or say how many rows to shuffle together");
+  }
+  return pool < rows ? static_cast<std::int64_t>(pool) : all_rows;
 }
 
 class BatchLoader::Impl {
@@ -103,7 +128,14 @@ class BatchLoader::Impl {
   Impl(EmbeddingSource& source, LoaderOptions options)
       : options_(std::move(options)), reader_(source), rows_(rows_for_batches(source)) {
     options_.validate();
-    require_memory_of_order(rows_);  // now, not by the thread after a look at all the data
+    if (!options_.shuffle) {
+      pool_rows_ = 0;
+    } else if (options_.shuffle_rows == 0) {
+      pool_rows_ = shuffled_rows(source, options_.memory);
+    }
+    if (pool_rows_ >= rows_) pool_rows_ = 0;
+    // Now, not by the thread after a look at all the data.
+    require_memory_of_order(pool_rows_ > 0 ? (rows_ - 1) / piece_rows(source, pool_rows_) + 1 : rows_);
   }
   ~Impl() { stop(); }
 
@@ -116,7 +148,7 @@ class BatchLoader::Impl {
   }
 
   Batch next() {
-    if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+    if (!thread_.joinable()) start();
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [this] { return !ready_.empty() || failure_; });
     if (ready_.empty()) std::rethrow_exception(failure_);
@@ -130,8 +162,8 @@ class BatchLoader::Impl {
   /// The loader's thread. Everything below the queue is its own while it runs.
   void run() {
     try {
-      if (reader_.bytes() <= (options_.memory > 0 ? options_.memory : available_memory() / 2))
-        reader_.load(stopping_);
+      const auto room = options_.memory > 0 ? options_.memory : available_memory() / 2;
+      if (!pool_ && reader_.bytes() <= room) reader_.load(stopping_);
       while (wait_for_room()) add(read());
     } catch (...) {
       const std::lock_guard lock(mutex_);
@@ -153,16 +185,31 @@ class BatchLoader::Impl {
     arrived_.notify_one();
   }
 
+  void start() {
+    if (pool_rows_ > 0) start_pool();
+    thread_ = std::thread([this] { run(); });
+  }
+
+  void start_pool() {
+    const PoolOrder order(rows_, pool_rows_, piece_rows(reader_.source(), pool_rows_));
+    const auto seed = [this](std::int64_t epoch) { return seed_of_epoch(options_, epoch); };
+    pool_.emplace(reader_.source(), order, seed, place_.epoch, place_.index * options_.batch_size);
+  }
+
   Batch read() {
-    draw_order();
+    if (!pool_) draw_order();
     const auto first = place_.index * options_.batch_size;
     Batch batch{.epoch = place_.epoch,
                 .index = place_.index,
                 .rows = std::min(options_.batch_size, rows_ - first),
                 .values = {}};
-    reader_.gather(
-        std::span(order_).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(batch.rows)),
-        batch.values);
+    const auto rows = static_cast<std::size_t>(batch.rows);
+    if (pool_) {
+      batch.values.resize(rows * reader_.width());
+      pool_->take(batch.values);
+    } else {
+      reader_.gather(std::span(order_).subspan(static_cast<std::size_t>(first), rows), batch.values);
+    }
     place_.advance(batches_per_epoch());
     return batch;
   }
@@ -183,7 +230,9 @@ class BatchLoader::Impl {
       stopping_ = true;
     }
     taken_.notify_one();
+    if (pool_) pool_->stop();
     thread_.join();
+    pool_.reset();
     stopping_ = false;
     failure_ = nullptr;
     ready_.clear();
@@ -201,6 +250,8 @@ class BatchLoader::Impl {
 
   RowReader reader_;
   std::int64_t rows_;
+  std::int64_t pool_rows_ = options_.shuffle_rows;  // 0: no pool
+  std::optional<RowPool> pool_;
   BatchPlace place_;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;

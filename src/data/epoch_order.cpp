@@ -9,11 +9,13 @@
 
 namespace msae::data {
 
+std::uint64_t seed_of_epoch(const LoaderOptions& options, std::int64_t epoch) {
+  return options.epoch_seed ? options.epoch_seed(epoch)
+                            : mix(options.seed, static_cast<std::uint64_t>(epoch));
+}
+
 std::vector<std::int64_t> epoch_order(std::int64_t rows, const LoaderOptions& options, std::int64_t epoch) {
-  if (options.shuffle) {
-    return permutation(rows, options.epoch_seed ? options.epoch_seed(epoch)
-                                                : mix(options.seed, static_cast<std::uint64_t>(epoch)));
-  }
+  if (options.shuffle) return permutation(rows, seed_of_epoch(options, epoch));
   std::vector<std::int64_t> order(static_cast<std::size_t>(rows));
   std::iota(order.begin(), order.end(), std::int64_t{0});
   return order;

@@ -13,6 +13,9 @@ namespace msae::data {
 /// pure function of these. epoch_seed is called, so one thread at a time.
 std::vector<std::int64_t> epoch_order(std::int64_t rows, const LoaderOptions& options, std::int64_t epoch);
 
+/// The seed of an epoch by LoaderOptions::seed and epoch_seed, which is called: one thread at a time.
+std::uint64_t seed_of_epoch(const LoaderOptions& options, std::int64_t epoch);
+
 /// \throws msae::Error where the order of so many rows does not fit into memory
 void require_memory_of_order(std::int64_t rows);
 

@@ -1,5 +1,6 @@
 #include "io/tensor_file.h"
 
+#include "io/crc32.h"
 #include "io/safetensors.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
@@ -38,16 +39,35 @@ torch::ScalarType float_type(const std::string& dtype, const std::string& where)
   throw IoError(where + " is " + dtype + ", expected F32, F64, F16 or BF16");
 }
 
-void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
+std::uint32_t checksum(const TensorFile& file) {
+  std::uint32_t sum = 0;
+  const auto add = [&](const std::string& text) {
+    sum = crc32(std::as_bytes(std::span(text.c_str(), text.size() + 1)),
+                sum);  // its end told from the next begin
+  };
+  for (const auto& [key, value] : file.metadata) add(key), add(value);
+  for (const auto& [name, tensor] : file.tensors) {
+    add(name), add(dtype_name(tensor.scalar_type())), add(to_string(tensor.sizes().vec()));
+    const auto values = tensor.detach().cpu().contiguous();
+    sum = crc32(bytes_of(values), sum);
+  }
+  return sum;
+}
+
+void write_tensors(files::AtomicFile& out, const TensorFile& file) {
   std::vector<SafetensorsWriter::Declaration> declarations;
   declarations.reserve(file.tensors.size());
   for (const auto& [name, tensor] : file.tensors) {
     declarations.push_back({name, dtype_name(tensor.scalar_type()), tensor.sizes().vec()});
   }
-  files::AtomicFile out(path);
   SafetensorsWriter writer(out, declarations, file.metadata);
   for (const auto& [name, tensor] : file.tensors) writer.write(bytes_of(tensor.detach().cpu().contiguous()));
   writer.finish();
+}
+
+void save_tensors(const std::filesystem::path& path, const TensorFile& file) {
+  files::AtomicFile out(path);
+  write_tensors(out, file);
   out.commit();
 }
 

@@ -5,10 +5,13 @@
 #include <torch/types.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
 #include <string>
+
+#include "core/atomic_file.h"
 
 namespace msae::io {
 
@@ -29,7 +32,13 @@ struct TensorFile {
   std::map<std::string, std::string> metadata;
 };
 
-/// Whole or not at all. \throws msae::IoError; c10::Error for a tensor of another type
+/// Of everything in it: names, types, shapes, values and the metadata.
+std::uint32_t checksum(const TensorFile& file);
+
+/// To a file that the caller commits. \throws msae::IoError; c10::Error for a tensor of another type
+void write_tensors(files::AtomicFile& out, const TensorFile& file);
+
+/// Whole or not at all. \throws as write_tensors()
 void save_tensors(const std::filesystem::path& path, const TensorFile& file);
 
 /// \throws msae::IoError when the file is missing, malformed, or holds a tensor of another type

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
 #include <map>
 #include <span>
 #include <sstream>
 #include <vector>
 
+#include "msae/data/batch_loader.h"
 #include "train/product_library.h"
 
 namespace msae::train {
@@ -14,6 +16,7 @@ namespace {
 
 constexpr const char* between = "; ";
 constexpr const char* rows_as = "rows as";
+constexpr const char* pool_rows = "rows shuffled together";
 
 class Words {
  public:
@@ -130,6 +133,16 @@ std::string with_rounded_rows(const std::string& fingerprint) {
 
 bool has_rounded_rows(const std::string& fingerprint) {
   return !value_in(fingerprint, rows_as).empty();
+}
+
+std::string with_pool(const std::string& fingerprint, std::int64_t rows, std::int64_t piece) {
+  return fingerprint + between + pool_rows + "=" + std::to_string(rows) + between +
+         "rows read together=" + std::to_string(piece);
+}
+
+std::int64_t shuffle_rows_in(const std::string& fingerprint) {
+  const auto rows = std::strtoll(value_in(fingerprint, pool_rows).c_str(), nullptr, 10);
+  return rows > 0 ? rows : data::all_rows;
 }
 
 std::string value_in(const std::string& fingerprint, const std::string& key) {

@@ -19,6 +19,11 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
 std::string with_rounded_rows(const std::string& fingerprint);
 bool has_rounded_rows(const std::string& fingerprint);
 
+/// Of a run that shuffles so many rows together, of pieces of `piece` rows, instead of all.
+std::string with_pool(const std::string& fingerprint, std::int64_t rows, std::int64_t piece);
+/// Rows that are shuffled together: data::all_rows where they are all.
+std::int64_t shuffle_rows_in(const std::string& fingerprint);
+
 /// What a fingerprint has under a key; empty where it has none.
 std::string value_in(const std::string& fingerprint, const std::string& key);
 

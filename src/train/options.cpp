@@ -39,6 +39,7 @@ double published_factor(const TrainOptions& options, std::int64_t epoch, std::in
 }  // namespace
 
 void TrainOptions::validate() const {
+  require(shuffle_rows >= 0, "shuffle_rows", shuffle_rows, "at least 0");
   require(batch_size >= 1, "batch_size", batch_size, "at least 1");
   require(steps >= 0, "steps", steps, "at least 1 (0: epochs decide)");
   require(steps > 0 || epochs >= 1, "epochs", epochs, "at least 1");

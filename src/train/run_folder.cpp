@@ -13,6 +13,7 @@
 #include "io/safetensors.h"
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
+#include "msae/core/log.h"
 #include "msae/io/model_folder.h"
 #include "train/fingerprint.h"
 
@@ -22,11 +23,19 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* state_format = "1";
+constexpr const char* sum_key = "crc32";        // of everything else in the file
 constexpr std::uint64_t max_metrics = 1 << 30;  // bytes
 constexpr const char* metrics_header = "step,epoch,rows_seen,lr,loss,fvu,active,dead,seconds,rows_per_second";
 
 fs::path state_file(const fs::path& folder) {
   return folder / "state" / "state.safetensors";
+}
+fs::path state_before(const fs::path& folder) {
+  return folder / "state" / "previous.safetensors";
+}
+bool state_exists(const fs::path& folder) {
+  std::error_code error;
+  return fs::exists(state_file(folder), error) || fs::exists(state_before(folder), error);
 }
 fs::path lock_file(const fs::path& folder) {
   return folder / "state" / "lock";
@@ -68,9 +77,9 @@ bool holds_something(const fs::path& folder, bool resume) {
   if (!fs::is_directory(folder, error)) return false;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const auto name = entry.path().filename();
-    const bool unfinished =
-        name == "options.toml" || (name == "metrics.csv" && (resume || !has_rows(entry.path()))) ||
-        (name == "state" && !fs::exists(state_file(folder), error)) || (resume && is_temporary(name));
+    const bool unfinished = name == "options.toml" ||
+                            (name == "metrics.csv" && (resume || !has_rows(entry.path()))) ||
+                            (name == "state" && !state_exists(folder)) || (resume && is_temporary(name));
     if (!unfinished) return true;
   }
   return false;
@@ -105,15 +114,45 @@ SavedState parse_state(const std::map<std::string, std::string>& known, const fs
           .tensors = {}};
 }
 
+void check_sum(io::TensorFile& file, const fs::path& path) {
+  const auto sum = file.metadata.extract(sum_key);
+  if (sum.empty()) return;  // of a state from before there were sums
+  if (sum.mapped() == std::to_string(io::checksum(file))) return;
+  throw IoError(path.string() + ": damaged, its contents do not fit its checksum");
+}
+
+// What `read` makes of the newest state that is whole.
+template <class Read>
+auto of_newest_whole(const fs::path& folder, const Read& read) -> std::optional<decltype(read(fs::path()))> {
+  const auto newest = state_file(folder), before = state_before(folder);
+  if (!fs::exists(newest) && !fs::exists(before)) return std::nullopt;
+  if (!fs::exists(newest)) return read(before);  // killed between two renames
+  try {
+    return read(newest);
+  } catch (const IoError& damage) {
+    if (!fs::exists(before)) throw IoError(std::string(damage.what()) + "; begin a run in a new folder");
+    auto older = read(before);
+    log::warning(std::string(damage.what()) + "; the state saved before it, of step " +
+                 std::to_string(older.step) + ", is taken instead");
+    return older;
+  }
+}
+
+void sync_file(const fs::path& path) {
+  const files::Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.open()) ::fsync(file.number());
+}
+
 }  // namespace
 
 bool RunFolder::has_state(const RunOptions& options) {
-  return options.resume && fs::exists(state_file(options.folder));
+  return options.resume && state_exists(options.folder);
 }
 
 RunFolder::RunFolder(RunOptions options) : options_(std::move(options)) {
   create();
   lock();
+  remove_temporaries();
   const auto written = options_.folder / "options.toml";
   if (!options_.description.empty() && !(has_state(options_) && fs::exists(written))) {
     files::write_file(written, options_.description);
@@ -159,32 +198,57 @@ void RunFolder::lock() {
   }
 }
 
+// What a killed process of this run was writing. Nobody else writes here: the folder is locked.
+void RunFolder::remove_temporaries() const {
+  std::error_code error;
+  for (const auto& folder : {options_.folder, options_.folder / "state"}) {
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      if (is_temporary(entry.path().filename())) fs::remove(entry.path(), error);
+    }
+  }
+}
+
 std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
-  const auto path = state_file(folder);
-  if (!fs::exists(path)) return std::nullopt;
-  const auto state = parse_state(io::SafetensorsFile(path).metadata(), path);
-  return SavedProgress{.step = state.step,
-                       .steps = parse_number<std::int64_t>(value_in(state.fingerprint, "steps"), path),
-                       .seconds = state.seconds,
-                       .rounded_rows = has_rounded_rows(state.fingerprint),
-                       .running = is_locked(folder)};
+  auto progress = of_newest_whole(folder, [](const fs::path& path) {
+    const auto state = parse_state(io::SafetensorsFile(path).metadata(), path);
+    return SavedProgress{.step = state.step,
+                         .steps = parse_number<std::int64_t>(value_in(state.fingerprint, "steps"), path),
+                         .seconds = state.seconds,
+                         .rounded_rows = has_rounded_rows(state.fingerprint),
+                         .shuffle_rows = shuffle_rows_in(state.fingerprint)};
+  });
+  if (progress) progress->running = is_locked(folder);
+  return progress;
 }
 
 std::optional<SavedState> RunFolder::load_state() const {
-  const auto path = state_file(options_.folder);
-  if (!fs::exists(path)) return std::nullopt;
-  auto file = io::load_tensors(path);
-  auto state = parse_state(file.metadata, path);
-  state.tensors = std::move(file.tensors);
-  return state;
+  return of_newest_whole(options_.folder, [](const fs::path& path) {
+    auto file = io::load_tensors(path);
+    check_sum(file, path);
+    auto state = parse_state(file.metadata, path);
+    state.tensors = std::move(file.tensors);
+    return state;
+  });
 }
 
 void RunFolder::save_state(const SavedState& state) const {
-  io::save_tensors(state_file(options_.folder), {state.tensors,
-                                                 {{"state_format", state_format},
-                                                  {"step", std::to_string(state.step)},
-                                                  {"seconds", full_digits(state.seconds)},
-                                                  {"fingerprint", state.fingerprint}}});
+  sync_file(metrics_file(options_.folder));  // rows of steps that are not done again
+  io::TensorFile file{state.tensors,
+                      {{"state_format", state_format},
+                       {"step", std::to_string(state.step)},
+                       {"seconds", full_digits(state.seconds)},
+                       {"fingerprint", state.fingerprint}}};
+  file.metadata[sum_key] = std::to_string(io::checksum(file));
+  const auto newest = state_file(options_.folder);
+  files::AtomicFile out(newest);
+  io::write_tensors(out, file);
+  out.sync();
+  std::error_code error;
+  fs::rename(newest, state_before(options_.folder), error);
+  if (error && fs::exists(newest)) {
+    throw IoError(state_before(options_.folder).string() + ": cannot be written: " + error.message());
+  }
+  out.commit();
 }
 
 void RunFolder::save_model(const models::SparseAutoencoder& model) const {
@@ -198,7 +262,10 @@ void RunFolder::open_metrics(std::int64_t step) {
     std::istringstream old(files::read_text(path, max_metrics));
     std::string line;
     std::getline(old, line);  // the header
-    while (std::getline(old, line) && std::strtoll(line.c_str(), nullptr, 10) <= step) kept += line + "\n";
+    // A last line without an end was cut by a full disk.
+    while (std::getline(old, line) && !old.eof() && std::strtoll(line.c_str(), nullptr, 10) <= step) {
+      kept += line + "\n";
+    }
   }
   files::write_file(path, kept);
   metrics_.open(path, std::ios::app);

@@ -24,10 +24,11 @@ struct SavedState {
 /// What a saved state tells of its run.
 struct SavedProgress {
   std::int64_t step = 0;
-  std::int64_t steps = 0;     ///< of the whole run
-  double seconds = 0;         ///< of training
-  bool rounded_rows = false;  ///< it trains on rows rounded to float16
-  bool running = false;       ///< someone trains in the folder now
+  std::int64_t steps = 0;         ///< of the whole run
+  double seconds = 0;             ///< of training
+  bool rounded_rows = false;      ///< it trains on rows rounded to float16
+  std::int64_t shuffle_rows = 0;  ///< that it shuffles together
+  bool running = false;           ///< someone trains in the folder now
 };
 
 /// The folder of one run, locked against a second one for as long as this object lives.
@@ -47,8 +48,10 @@ class RunFolder {
   /// or in use
   explicit RunFolder(RunOptions options);
 
-  /// The newest saved state, if any.
+  /// The newest saved state that is whole, if any; a warning tells where that is the one before the newest.
+  /// \throws msae::IoError where there are states, and all are damaged
   std::optional<SavedState> load_state() const;
+  /// The newest state becomes the one before it. Both are whole, whatever stops the process.
   void save_state(const SavedState& state) const;
   void save_model(const models::SparseAutoencoder& model) const;
 
@@ -59,6 +62,7 @@ class RunFolder {
  private:
   void create();
   void lock();
+  void remove_temporaries() const;
 
   RunOptions options_;
   std::ofstream metrics_;

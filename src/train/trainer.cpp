@@ -8,6 +8,8 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "data/epoch_order.h"
+#include "data/pool_order.h"
 #include "io/model_rows.h"
 #include "msae/core/error.h"
 #include "msae/core/log.h"
@@ -32,7 +34,10 @@ double seconds_since(Clock::time_point start) {
 }
 
 data::LoaderOptions loader_options(const models::SparseAutoencoder& model, const TrainOptions& options) {
-  data::LoaderOptions loader{.batch_size = options.batch_size, .seed = options.seed};
+  data::LoaderOptions loader{.batch_size = options.batch_size,
+                             .seed = options.seed,
+                             .memory = options.memory,
+                             .shuffle_rows = options.shuffle_rows};
   if (options.published_order) {
     loader.epoch_seed = published_epoch_seeds(model.options().seed, model.latents(), model.dim());
   }
@@ -83,10 +88,9 @@ class Fit {
  public:
   Fit(models::SparseAutoencoder& model, const TrainOptions& options, const TrainerParts& parts,
       data::EmbeddingSource& rows, const RunOptions& run, const std::function<void(double)>& reading)
-      : model_(model),
-        options_(options),
-        run_(run),
-        feed_(make_host_feed(FeedPlace::of(model), rows, loader_options(model, options_))) {
+      : model_(model), options_(options), run_(run) {
+    const bool may_be_kept = decide_shuffling(rows);
+    feed_ = make_host_feed(FeedPlace::of(model), rows, loader_options(model, options_));
     per_epoch_ = feed_->batches_per_epoch();
     steps_ = all_steps();
     if (options_.dead_after == 0) options_.dead_after = rows.rows();
@@ -100,7 +104,8 @@ class Fit {
       set_statistics(model, data::statistics(rows, reading), options_.scaling, rows.name());
       if (options_.median_bias) start_at_median(model, rows, reading);
     }
-    if (parts.free_memory) keep_on_device(rows, parts, reading);
+    if (parts.free_memory && may_be_kept) keep_on_device(rows, parts, reading);
+    if (!kept_) note_pool(rows);
     if (!run.folder.empty()) folder_.emplace(run);
     engine_ = parts.engine(model, options_);
     if (folder_ && run.resume) restore(folder_->load_state());
@@ -142,6 +147,33 @@ class Fit {
                                 std::to_string(per_epoch_) + " steps are more than can be counted");
   }
 
+  // A run that goes on shuffles as it began. Whether rows may stay on the device, where all are shuffled
+  // together.
+  bool decide_shuffling(const data::EmbeddingSource& rows) {
+    auto& shuffled = options_.shuffle_rows;
+    const bool decided = shuffled > 0;
+    if (!decided && RunFolder::has_state(run_))
+      shuffled = RunFolder::saved_progress(run_.folder)->shuffle_rows;
+    const bool may_be_kept = shuffled == 0 || shuffled >= rows.rows();
+    if (shuffled == 0) shuffled = data::shuffled_rows(rows, options_.memory);
+    return may_be_kept;
+  }
+
+  // What an order of rows follows from, beside the seed.
+  void note_pool(const data::EmbeddingSource& rows) {
+    const auto pool = options_.shuffle_rows;
+    if (pool >= rows.rows()) return;
+    fingerprint_ = with_pool(fingerprint_, pool, data::piece_rows(rows, pool));
+    const auto bytes = [&](std::int64_t count) {
+      return human_bytes(
+          saturating_product(saturating_product(static_cast<std::uint64_t>(count), sizeof(float)),
+                             static_cast<std::uint64_t>(rows.dim())));
+    };
+    log::info(rows.name() + ": " + std::to_string(pool) + " of " + std::to_string(rows.rows()) +
+              " rows are shuffled at a time, as they are read; all together need " + bytes(rows.rows()) +
+              " of memory, two times " + bytes(pool) + " are taken");
+  }
+
   // A run that goes on has the rows that it began with, to the bit.
   void keep_on_device(data::EmbeddingSource& rows, const TrainerParts& parts,
                       const std::function<void(double)>& reading) {
@@ -165,12 +197,32 @@ class Fit {
     }
     if (!kept) return;
     if (kept->rounded && half == HalfRows::if_needed) fingerprint_ = with_rounded_rows(fingerprint_);
+    kept_ = true;
     feed_ = make_resident_feed(FeedPlace::of(model_), kept, loader_options(model_, options_));
   }
 
   void one_step() {
-    engine_->step(feed_->next(), learning_rate(options_, step_, steps_, per_epoch_));
+    engine_->step(next_batch(), learning_rate(options_, step_, steps_, per_epoch_));
     ++step_;
+  }
+
+  // Steps that are done are not lost with the file that cannot be read any more.
+  torch::Tensor next_batch() {
+    try {
+      return feed_->next();
+    } catch (const IoError&) {
+      if (folder_ && step_ > first_step_) save_despite_failure();
+      throw;
+    }
+  }
+
+  void save_despite_failure() {
+    try {
+      save();
+      log::warning("the run is saved up to step " + std::to_string(step_) + "; --resume goes on from there");
+    } catch (const Error& error) {
+      log::warning(std::string("the run could not be saved: ") + error.what());
+    }
   }
 
   void report(const std::function<void(const Progress&)>& callback, TrainResult& result) {
@@ -268,6 +320,7 @@ class Fit {
   TrainOptions options_;
   const RunOptions& run_;
   std::unique_ptr<Feed> feed_;
+  bool kept_ = false;  // all rows on the device, and shuffled together there
   std::optional<RunFolder> folder_;
   std::unique_ptr<Engine> engine_;
   std::string fingerprint_;

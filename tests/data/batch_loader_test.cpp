@@ -79,14 +79,25 @@ std::vector<std::int64_t> ascending(std::int64_t count) {
   return rows;
 }
 
-/// Everything below holds for sets held in memory and for those read batch by batch.
-class Loader : public ::testing::TestWithParam<std::uint64_t> {
- protected:
-  LoaderOptions options_{.batch_size = 10, .memory = GetParam()};
+struct Way {
+  const char* name;
+  std::uint64_t memory;
+  std::int64_t shuffle_rows;
 };
 
-INSTANTIATE_TEST_SUITE_P(EitherWay, Loader, ::testing::Values(streamed, resident),
-                         [](const auto& way) { return way.param == streamed ? "Streamed" : "InMemory"; });
+/// Everything below holds for sets held in memory, those read batch by batch, and those that come through a
+/// pool.
+class Loader : public ::testing::TestWithParam<Way> {
+ protected:
+  LoaderOptions options_{
+      .batch_size = 10, .memory = GetParam().memory, .shuffle_rows = GetParam().shuffle_rows};
+};
+
+INSTANTIATE_TEST_SUITE_P(EveryWay, Loader,
+                         ::testing::Values(Way{"InMemory", resident, 0}, Way{"Streamed", streamed, all_rows},
+                                           Way{"Pooled", streamed, 17}, Way{"PooledByOne", streamed, 1},
+                                           Way{"PooledByAllButOne", streamed, 102}),
+                         [](const auto& way) { return way.param.name; });
 
 TEST_P(Loader, GivesEachRowOncePerEpoch) {
   Numbered source(103);
@@ -131,6 +142,13 @@ TEST_P(Loader, OrdersAnEpochByItsSeedAlone) {
 
 TEST_P(Loader, TakesThePermutationOfTheSeedItIsGiven) {
   options_.epoch_seed = [](std::int64_t epoch) { return static_cast<std::uint64_t>(1000 + epoch); };
+  if (options_.shuffle_rows != 0 && options_.shuffle_rows != all_rows) {
+    const auto by_seed = first_rows(options_, 22);
+    options_.epoch_seed = [](std::int64_t epoch) { return static_cast<std::uint64_t>(999 + epoch); };
+    const auto by_others = first_rows(options_, 33);
+    EXPECT_EQ(std::vector(by_others.begin() + 103, by_others.end()), by_seed);
+    return;
+  }
   Numbered source(103);
   BatchLoader loader(source, options_);
   EXPECT_EQ(next_rows(loader, 11), permutation(103, 1000));
@@ -233,6 +251,7 @@ TEST(BatchLoader, GivesTheSameBatchesInMemoryAndStreamed) {
   const LoaderOptions options{.batch_size = 10};
   auto in_file = options, in_memory = options;
   in_file.memory = streamed;
+  in_file.shuffle_rows = all_rows;
   in_memory.memory = resident;
   EXPECT_EQ(first_rows(in_file, 33), first_rows(in_memory, 33));
   EXPECT_EQ(first_rows(options, 33), first_rows(in_memory, 33));
@@ -243,7 +262,7 @@ TEST(BatchLoader, HoldsASetInMemoryUpToTheGivenSize) {
   for (const auto memory : {bytes, bytes - 1}) {
     Numbered source(103);
     {
-      BatchLoader loader(source, {.batch_size = 10, .memory = memory});
+      BatchLoader loader(source, {.batch_size = 10, .memory = memory, .shuffle_rows = all_rows});
       next_rows(loader, 22);
     }
     if (memory == bytes) {
@@ -257,14 +276,16 @@ TEST(BatchLoader, HoldsASetInMemoryUpToTheGivenSize) {
 TEST(BatchLoader, ReadsAscendingAndNeighboursTogether) {
   Numbered source(40);
   {
-    BatchLoader loader(source, {.batch_size = 40, .prefetch = 1, .memory = streamed});
+    BatchLoader loader(source,
+                       {.batch_size = 40, .prefetch = 1, .memory = streamed, .shuffle_rows = all_rows});
     loader.next();
   }
   EXPECT_EQ(source.reads.front(), (std::pair<std::int64_t, std::int64_t>{0, 40}));
 
   Numbered larger(1000);
   {
-    BatchLoader loader(larger, {.batch_size = 500, .prefetch = 1, .memory = streamed});
+    BatchLoader loader(larger,
+                       {.batch_size = 500, .prefetch = 1, .memory = streamed, .shuffle_rows = all_rows});
     loader.next();
   }
   const auto end = std::adjacent_find(larger.reads.begin(), larger.reads.end(), [](auto a, auto b) {
@@ -297,6 +318,7 @@ TEST(BatchLoader, RefusesImpossibleOptions) {
     return "accepted";
   };
   EXPECT_EQ(message({.batch_size = 0}), "batch_size: must be at least 1, not 0");
+  EXPECT_EQ(message({.shuffle_rows = -1}), "shuffle_rows: must not be negative, not -1");
   EXPECT_EQ(message({.prefetch = -1}), "prefetch: must be at least 1, not -1");
   Numbered none(0);
   EXPECT_THROW(BatchLoader(none, {}), std::invalid_argument);

@@ -45,7 +45,7 @@ TEST_F(RealData, GivesTheSameBatchesInMemoryAndStreamed) {
   std::vector<std::vector<float>> batches;
   for (int i = 0; i < 3; ++i) batches.push_back(in_memory.next().values);
   in_memory.seek(0, 0);  // ends its thread: the source has one reader at a time
-  BatchLoader streamed(*source_, {.batch_size = 4096, .memory = 1});
+  BatchLoader streamed(*source_, {.batch_size = 4096, .memory = 1, .shuffle_rows = all_rows});
   for (const auto& batch : batches) EXPECT_EQ(streamed.next().values, batch);
 }
 

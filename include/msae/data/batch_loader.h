@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -20,14 +21,31 @@ struct MSAE_EXPORT LoaderOptions {
   /// ... unless this is set: the seed of a given epoch's permutation().
   std::function<std::uint64_t(std::int64_t epoch)> epoch_seed = {};
   int prefetch = 2;  ///< batches kept ready
-  /// Sets up to this many bytes (as float32) are held in memory; of larger ones each batch is read from the
-  /// source, in the order of the file. 0: half of what is free.
+  /// Bytes that rows may take. Sets that fit, as float32, are held in memory. 0: half of what is free.
   std::uint64_t memory = 0;
+  /// Rows that are shuffled together: all_rows, or so many at a time as a pool. 0: what shuffled_rows() says.
+  /// A set of all_rows that does not fit in memory is read batch by batch, in the order of the file.
+  std::int64_t shuffle_rows = 0;
 
   /// Checks every field.
-  /// \throws std::invalid_argument unless batch_size and prefetch are at least 1
+  /// \throws std::invalid_argument unless batch_size and prefetch are at least 1, shuffle_rows at least 0
   void validate() const;
 };
+
+inline constexpr std::int64_t all_rows = std::numeric_limits<std::int64_t>::max();
+
+/// How many rows of a source are shuffled together for want of memory.
+///
+/// Rows that do not all fit are read in pieces of a few megabytes, in random order, into a pool, where they
+/// are permuted while the next pool is filled. As a pool has many pieces from everywhere in the source, a
+/// batch has rows of them all; the order of an epoch still is a pure function of seed, epoch and the pool's
+/// size.
+/// \param source to be shuffled
+/// \param memory bytes that rows may take; 0: half of what is free
+/// \return all_rows where they fit as float32, else the size of two pools in `memory`, of at least 262,144
+///         rows each
+/// \throws msae::Error when `memory`, or the machine, has no room for pools of that size
+MSAE_EXPORT std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory = 0);
 
 /// One batch of rows.
 struct Batch {
@@ -37,8 +55,8 @@ struct Batch {
   std::vector<float> values;  ///< [rows, dim], row-major
 };
 
-/// Endless batches, epoch after epoch. The source must outlive the loader and is read by the loader's thread
-/// alone.
+/// Endless batches, epoch after epoch. The source must outlive the loader and is read by one thread of the
+/// loader alone.
 class MSAE_EXPORT BatchLoader {
  public:
   /// Reads nothing yet: the first next() starts the thread.

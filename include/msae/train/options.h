@@ -123,6 +123,11 @@ struct MSAE_EXPORT TrainOptions {
   /// the model's seed decides, not TrainOptions::seed.
   bool published_order = false;
   std::uint64_t seed = 42;  ///< of the order of rows
+  /// Rows that are shuffled together: data::all_rows, or so many at a time; decides the order of rows. 0: all
+  /// where they fit in `memory` or stay on the device, else as many as fit (data::shuffled_rows()); a run
+  /// that is resumed keeps to what it began with.
+  std::int64_t shuffle_rows = 0;
+  std::uint64_t memory = 0;  ///< bytes that rows may take of the machine's memory; 0: half of what is free
   /// Rows without activity after which a latent counts as dead; 0: one epoch, which the Trainer fills in.
   std::int64_t dead_after = 0;
 

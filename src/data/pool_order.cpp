@@ -1,0 +1,53 @@
+#include "data/pool_order.h"
+
+#include <algorithm>
+#include <cstddef>
+
+#include "data/random.h"
+#include "msae/data/batch_loader.h"
+
+namespace msae::data {
+
+PoolOrder::PoolOrder(std::int64_t rows, std::int64_t pool, std::int64_t piece)
+    : rows_(rows), piece_(piece), pools_((rows - 1) / pool + 1) {}
+
+// The first pools have a row more where the rows do not divide by their number.
+std::int64_t PoolOrder::begin(std::int64_t pool) const {
+  return rows_ / pools_ * pool + std::min(pool, rows_ % pools_);
+}
+
+std::int64_t PoolOrder::pool_at(std::int64_t place) const {
+  auto pool = std::min(place / (rows_ / pools_), pools_ - 1);
+  while (begin(pool) > place) --pool;
+  return pool;
+}
+
+std::vector<RowRange> PoolOrder::ranges(std::int64_t pool, std::uint64_t seed) const {
+  std::vector<RowRange> ranges;
+  const auto from = begin(pool), to = begin(pool + 1);
+  std::int64_t place = 0;  // in the epoch
+  for (const auto piece : permutation((rows_ - 1) / piece_ + 1, seed)) {
+    const auto first = piece * piece_;
+    const auto count = std::min(piece_, rows_ - first);
+    const auto cut = std::max(from - place, std::int64_t{0});
+    const auto end = std::min(count, to - place);
+    if (cut < end) ranges.push_back({first + cut, end - cut});
+    place += count;
+    if (place >= to) break;
+  }
+  return ranges;
+}
+
+std::vector<std::int64_t> PoolOrder::order(std::int64_t pool, std::uint64_t seed) const {
+  return permutation(size(pool), mix(seed, static_cast<std::uint64_t>(pool)));
+}
+
+std::int64_t piece_rows(const EmbeddingSource& source, std::int64_t pool) {
+  constexpr std::int64_t piece_values = 1 << 20, least_pieces = 16;  // of a pool
+  const auto some = std::clamp<std::int64_t>(piece_values / source.dim(), 1,
+                                             std::max<std::int64_t>(1, pool / least_pieces));
+  const auto together = source.rows_together();
+  return std::min(pool, std::max(together, some / together * together));
+}
+
+}  // namespace msae::data

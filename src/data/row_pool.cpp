@@ -1,0 +1,106 @@
+#include "data/row_pool.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "msae/core/memory.h"
+
+namespace msae::data {
+
+RowPool::RowPool(EmbeddingSource& source, const PoolOrder& order,
+                 std::function<std::uint64_t(std::int64_t)> seed, std::int64_t epoch, std::int64_t place)
+    : source_(source),
+      order_(order),
+      seed_(std::move(seed)),
+      width_(static_cast<std::size_t>(source.dim())),
+      epoch_(epoch),
+      next_(order.pool_at(place)),
+      taken_(static_cast<std::size_t>(place - order.begin(next_))) {
+  const auto rows = static_cast<std::uint64_t>(order.size(0));
+  const auto row_bytes = width_ * sizeof(float) + sizeof(std::int64_t);
+  require_memory(saturating_product(2 * rows, row_bytes),
+                 "shuffling " + std::to_string(rows) + " rows of " + source.name() + " at a time");
+  thread_ = std::thread([this] { fill_pools(); });
+}
+
+RowPool::~RowPool() {
+  stop();
+  thread_.join();
+}
+
+void RowPool::stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  changed_.notify_all();
+}
+
+void RowPool::take(std::span<float> out) {
+  while (!out.empty()) {
+    const auto* filled = wait_for_filled();
+    if (!filled) return;
+    const auto& pool = *filled;
+    const auto count = std::min(out.size() / width_, pool.order.size() - taken_);
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto from = static_cast<std::size_t>(pool.order[taken_ + i]) * width_;
+      std::copy_n(pool.values.begin() + static_cast<std::ptrdiff_t>(from), width_,
+                  out.begin() + static_cast<std::ptrdiff_t>(i * width_));
+    }
+    out = out.subspan(count * width_);
+    taken_ += count;
+    if (taken_ == pool.order.size()) give_back();
+  }
+}
+
+void RowPool::fill_pools() {
+  try {
+    while (wait_for_room()) {
+      fill(pools_[static_cast<std::size_t>(filled_ % 2)], epoch_, next_);
+      if (++next_ == order_.pools()) next_ = 0, ++epoch_;
+      const std::lock_guard lock(mutex_);
+      ++filled_;
+      changed_.notify_all();
+    }
+  } catch (...) {
+    const std::lock_guard lock(mutex_);
+    failure_ = std::current_exception();
+    changed_.notify_all();
+  }
+}
+
+bool RowPool::wait_for_room() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return stopping_ || filled_ < given_back_ + 2; });
+  return !stopping_;
+}
+
+void RowPool::fill(Pool& pool, std::int64_t epoch, std::int64_t index) {
+  const auto seed = seed_(epoch);
+  pool.order = order_.order(index, seed);
+  pool.values.resize(pool.order.size() * width_);
+  std::span<float> room(pool.values);
+  const auto ranges = order_.ranges(index, seed);
+  for (std::size_t i = 0; i < ranges.size() && !stopping_; ++i) {
+    if (i + 1 < ranges.size()) source_.expect(ranges[i + 1].first, ranges[i + 1].count);
+    const auto values = static_cast<std::size_t>(ranges[i].count) * width_;
+    source_.read(ranges[i].first, ranges[i].count, room.first(values));
+    room = room.subspan(values);
+  }
+}
+
+const RowPool::Pool* RowPool::wait_for_filled() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return filled_ > given_back_ || failure_ || stopping_; });
+  if (stopping_) return nullptr;
+  if (filled_ == given_back_) std::rethrow_exception(failure_);
+  return &pools_[static_cast<std::size_t>(given_back_ % 2)];
+}
+
+void RowPool::give_back() {
+  taken_ = 0;
+  const std::lock_guard lock(mutex_);
+  ++given_back_;
+  changed_.notify_all();
+}
+
+}  // namespace msae::data

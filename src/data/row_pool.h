@@ -1,0 +1,69 @@
+/// \file
+/// Rows of a source that is larger than memory, in the order of pool_order.h: one pool is taken from while a
+/// thread fills the next.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "data/pool_order.h"
+#include "msae/data/source.h"
+
+namespace msae::data {
+
+class RowPool {
+ public:
+  /// Begins to read for a place in an epoch. \param seed of an epoch; called by the pool's thread alone
+  /// \throws msae::Error where two pools do not fit into memory
+  RowPool(EmbeddingSource& source, const PoolOrder& order, std::function<std::uint64_t(std::int64_t)> seed,
+          std::int64_t epoch, std::int64_t place);
+  /// Waits for the piece at hand, no longer.
+  ~RowPool();
+  RowPool(const RowPool&) = delete;
+  RowPool& operator=(const RowPool&) = delete;
+
+  /// The rows that follow, as many as fit `out`, which stay within the epoch. Waits for them; after stop() it
+  /// leaves `out` as it is.
+  /// \throws what reading them threw
+  void take(std::span<float> out);
+
+  /// Ends the reading soon, from any thread; there is nothing to take afterwards.
+  void stop();
+
+ private:
+  struct Pool {
+    std::vector<float> values;        ///< [rows, dim] as they were read
+    std::vector<std::int64_t> order;  ///< [rows], in which they are taken
+  };
+
+  void fill_pools();
+  bool wait_for_room();
+  void fill(Pool& pool, std::int64_t epoch, std::int64_t index);
+  const Pool* wait_for_filled();
+  void give_back();
+
+  EmbeddingSource& source_;
+  PoolOrder order_;
+  std::function<std::uint64_t(std::int64_t)> seed_;
+  std::size_t width_;
+  std::int64_t epoch_, next_;  ///< of the pool to fill next
+  std::size_t taken_;          ///< rows of the pool at hand
+  std::array<Pool, 2> pools_;  ///< number i of the pools since the beginning is in i % 2
+
+  std::atomic<bool> stopping_ = false;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::int64_t filled_ = 0, given_back_ = 0;
+  std::exception_ptr failure_;
+  std::thread thread_;  ///< last: it uses all of the above
+};
+
+}  // namespace msae::data

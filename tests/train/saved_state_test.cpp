@@ -1,0 +1,222 @@
+// The two newest states of a run, and what becomes of them when they are damaged.
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <utility>
+
+#include "io/tensor_file.h"
+#include "msae/core/error.h"
+#include "msae/core/log.h"
+#include "support/error_of.h"
+#include "support/temp_dir.h"
+#include "support/tensors.h"
+#include "train/run_folder.h"
+#include "train/small_run.h"
+
+namespace msae::train {
+namespace {
+
+using test::error_of;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+namespace fs = std::filesystem;
+
+// A run of 20 steps that was killed at its 14th, states of steps 10 and 12 saved.
+class SavedStates : public testing::Test {
+ protected:
+  SavedStates() {
+    Trainer(straight_, brief()).fit(data_, {.folder = folder_ / "straight"});
+    auto model = make_model();
+    Trainer killed(model, brief());
+    killed.on_progress([](const Progress& p) {
+      if (p.step == 14) throw std::runtime_error("killed");
+    });
+    EXPECT_THROW(killed.fit(data_, {.folder = run_, .save_every_steps = 2}), std::runtime_error);
+    log::set_sink([this](log::Level, std::string_view line) { lines_.emplace_back(line); });
+  }
+  ~SavedStates() override { log::set_sink({}); }
+
+  static void overwrite_a_byte(const fs::path& file) {
+    std::fstream bytes(file, std::ios::in | std::ios::out | std::ios::binary);
+    bytes.seekg(-100, std::ios::end);
+    const auto byte = static_cast<char>(bytes.get() ^ 1);
+    bytes.seekp(-100, std::ios::end);
+    bytes.put(byte);
+  }
+  // Goes on to the same bits.
+  void expect_resumed() {
+    auto model = make_model();
+    EXPECT_TRUE(Trainer(model, brief()).fit(data_, {.folder = run_, .resume = true}).finished);
+    EXPECT_TRUE(torch::equal(model.decoder, straight_.decoder));
+    EXPECT_TRUE(torch::equal(model.encoder, straight_.encoder));
+    EXPECT_TRUE(torch::equal(model.pre_bias, straight_.pre_bias));
+    EXPECT_EQ(metrics(run_), metrics(folder_ / "straight"));
+  }
+  std::string refused() {
+    auto model = make_model();
+    return error_of<IoError>([&] { Trainer(model, brief()).fit(data_, {.folder = run_, .resume = true}); });
+  }
+  static std::vector<std::string> metrics(const fs::path& folder) {
+    std::ifstream in(folder / "metrics.csv");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(in, line);) {
+      for (int i = 0; i < 2; ++i) line.resize(line.rfind(','));  // of time
+      lines.push_back(line);
+    }
+    return lines;
+  }
+
+  data::SyntheticHierarchy data_ = make_data();
+  models::SparseAutoencoder straight_ = make_model();
+  test::TempDir folder_;
+  fs::path run_ = folder_ / "run", newest_ = run_ / "state" / "state.safetensors",
+           before_ = run_ / "state" / "previous.safetensors";
+  std::vector<std::string> lines_;
+};
+
+TEST_F(SavedStates, AreTheTwoNewest) {
+  EXPECT_EQ(io::load_tensors(newest_).metadata.at("step"), "12");
+  EXPECT_EQ(io::load_tensors(before_).metadata.at("step"), "10");
+  expect_resumed();
+  EXPECT_TRUE(lines_.empty());
+}
+
+TEST_F(SavedStates, GiveWayToTheOneBeforeWhereTheNewestHasABadByte) {
+  overwrite_a_byte(newest_);
+  expect_resumed();
+  EXPECT_THAT(lines_,
+              ElementsAre(newest_.string() + ": damaged, its contents do not fit its checksum; the state "
+                                             "saved before it, of step 10, is taken instead"));
+}
+
+TEST_F(SavedStates, GiveWayToTheOneBeforeWhereverTheNewestIsCut) {
+  const auto size = fs::file_size(newest_);
+  for (const auto length : {std::uintmax_t{0}, std::uintmax_t{5}, std::uintmax_t{500}, size / 2, size - 1}) {
+    const auto killed = std::exchange(run_, folder_ / ("cut" + std::to_string(length)));
+    fs::copy(killed, run_, fs::copy_options::recursive);
+    fs::resize_file(run_ / "state" / "state.safetensors", length);
+    expect_resumed();
+    EXPECT_THAT(lines_.back(), HasSubstr("of step 10, is taken instead")) << length;
+    run_ = killed;
+  }
+}
+
+TEST_F(SavedStates, MayBeOnlyTheOneBeforeWhenAProcessDiedBetweenTwoRenames) {
+  fs::remove(newest_);
+  EXPECT_EQ(RunFolder::saved_progress(run_)->step, 10);
+  expect_resumed();
+  EXPECT_TRUE(lines_.empty());
+}
+
+TEST_F(SavedStates, ThatAreBothDamagedAreRefused) {
+  overwrite_a_byte(newest_);
+  overwrite_a_byte(before_);
+  EXPECT_THAT(refused(), HasSubstr("previous.safetensors: damaged"));
+  fs::remove(before_);
+  EXPECT_THAT(refused(),
+              HasSubstr("state.safetensors: damaged, its contents do not fit its checksum; begin a run in"));
+}
+
+TEST_F(SavedStates, OfBeforeThereWereSumsAreTaken) {
+  auto state = io::load_tensors(newest_);
+  state.metadata.erase("crc32");
+  io::save_tensors(newest_, state);
+  expect_resumed();
+  EXPECT_TRUE(lines_.empty());
+}
+
+TEST_F(SavedStates, AreFreedOfWhatAKilledProcessWasWriting) {
+  std::ofstream(run_ / "state" / ".state.safetensors.1.2.tmp") << "half";
+  std::ofstream(run_ / ".cfg.json.1.2.tmp") << "half";
+  expect_resumed();
+  EXPECT_FALSE(fs::exists(run_ / "state" / ".state.safetensors.1.2.tmp"));
+  EXPECT_FALSE(fs::exists(run_ / ".cfg.json.1.2.tmp"));
+}
+
+TEST_F(SavedStates, AreFollowedByWholeRowsOfMetricsAlone) {
+  std::ofstream(run_ / "metrics.csv", std::ios::app) << "1";  // of step 15, cut by a full disk
+  expect_resumed();
+}
+
+TEST(Checksum, TellsEveryChangeApart) {
+  const io::TensorFile file{{{"a", torch::arange(4.0)}, {"b", torch::zeros({2}, torch::kInt64)}},
+                            {{"x", "y"}}};
+  const auto sum = io::checksum(file);
+  EXPECT_EQ(io::checksum(file), sum);
+  const auto changed = [&](const std::function<void(io::TensorFile&)>& change) {
+    auto other = file;
+    change(other);
+    return io::checksum(other) != sum;
+  };
+  EXPECT_TRUE(changed([](auto& f) { f.metadata["x"] = "z"; }));
+  EXPECT_TRUE(changed([](auto& f) { f.metadata = {{"xy", ""}}; }));
+  EXPECT_TRUE(changed([](auto& f) { f.tensors["a"] = f.tensors["a"].view({2, 2}); }));
+  EXPECT_TRUE(changed([](auto& f) { f.tensors["a"] = f.tensors["a"].add(0).index_put_({3}, 7.0); }));
+  EXPECT_TRUE(changed([](auto& f) { f.tensors["b"] = torch::zeros({4}); }));
+  EXPECT_TRUE(changed([](auto& f) { f.tensors.erase("b"); }));
+}
+
+// Rows that cannot be read any more from some batch on.
+class Failing final : public data::EmbeddingSource {
+ public:
+  explicit Failing(data::EmbeddingSource& whole) : whole_(whole) {}
+  std::int64_t rows() const override { return whole_.rows(); }
+  std::int64_t dim() const override { return whole_.dim(); }
+  std::string name() const override { return whole_.name(); }
+  std::int64_t reads_left = 0;
+
+ private:
+  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
+    if (reads_left-- <= 0) throw IoError("the disk is gone");
+    whole_.read(first, count, out);
+  }
+  data::EmbeddingSource& whole_;
+};
+
+TEST(Trainer, SavesWhatIsDoneWhenItsDataCannotBeReadAnyMore) {
+  auto data = make_data();
+  const test::TempDir folder;
+  auto options = brief();
+  options.shuffle_rows = 40;
+  auto straight = make_model(), failed = make_model(), resumed = make_model();
+  Trainer(straight, options).fit(data);
+  Failing failing(data);
+  failing.reads_left = 60;
+  EXPECT_THAT(error_of<IoError>([&] { Trainer(failed, options).fit(failing, {.folder = folder / "run"}); }),
+              HasSubstr("the disk is gone"));
+  const auto saved = RunFolder::saved_progress(folder / "run");
+  ASSERT_TRUE(saved);
+  EXPECT_GT(saved->step, 0);
+  EXPECT_LT(saved->step, 20);
+  failing.reads_left = 1000;
+  EXPECT_TRUE(Trainer(resumed, options).fit(failing, {.folder = folder / "run", .resume = true}).finished);
+  EXPECT_TRUE(torch::equal(straight.decoder, resumed.decoder));
+}
+
+TEST(Trainer, KeepsToTheShufflingThatARunBeganWith) {
+  auto data = make_data();
+  const test::TempDir folder;
+  auto options = brief();
+  options.shuffle_rows = 40;
+  auto straight = make_model(), stopped = make_model(), resumed = make_model();
+  Trainer(straight, options).fit(data);
+  std::atomic<bool> stop{false};
+  Trainer first(stopped, options);
+  first.stop_when(&stop);
+  first.on_progress([&](const Progress& p) { stop = p.step == 7; });
+  EXPECT_FALSE(first.fit(data, {.folder = folder / "run"}).finished);
+  EXPECT_EQ(RunFolder::saved_progress(folder / "run")->shuffle_rows, 40);
+  // All rows fit in memory, and yet.
+  EXPECT_TRUE(Trainer(resumed, brief()).fit(data, {.folder = folder / "run", .resume = true}).finished);
+  EXPECT_TRUE(torch::equal(straight.decoder, resumed.decoder));
+  auto others = brief();
+  others.shuffle_rows = 50;
+  EXPECT_THAT(error_of<IoError>(
+                  [&] { Trainer(resumed, others).fit(data, {.folder = folder / "run", .resume = true}); }),
+              HasSubstr("rows shuffled together was 40 and is 50 now"));
+}
+
+}  // namespace
+}  // namespace msae::train
