@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "lite/eigen.h"
 #include "lite/model.h"
@@ -84,6 +85,17 @@ void prepare(const Model& model, Row row, std::span<float> out) {
 
 auto encoder_of(const Model& model) {
   return matrix_of(model.encoder.empty() ? model.decoder : model.encoder, model.options.dim);
+}
+
+// Pre-activations of one row: a dot product a latent reads the weights in the order in which they lie, which
+// takes half the time of Eigen's product, whose eight rows at once are eight places of memory.
+std::vector<float> pre_activations(const Model& model, Row row) {
+  std::vector<float> prepared(row.size()), pre = model.latent_bias;
+  prepare(model, row, prepared);
+  const auto encoder = encoder_of(model);
+  const auto input = vector_of(std::as_const(prepared)).transpose();
+  for (std::int64_t i = 0; i < model.options.latents; ++i) pre[size(i)] += encoder.row(i).dot(input);
+  return pre;
 }
 
 // Finite rows may still be too large for the weights.
@@ -180,9 +192,7 @@ std::int64_t Encoder::level_count() const {
 std::vector<ActiveLatent> Encoder::encode(Row row, OperatingPoint point) const {
   const auto choice = choice_at(*model_, point);
   check_row(row, dim());
-  std::vector<float> input(size(dim())), pre = model_->latent_bias;
-  prepare(*model_, row, input);
-  vector_of(pre).noalias() += encoder_of(*model_) * vector_of(input);
+  const auto pre = pre_activations(*model_, row);
   require_finite_latents(pre, "row");
   std::vector<ActiveLatent> entries;
   append_kept(model_->options, choice, pre, entries);
