@@ -49,6 +49,16 @@ std::vector<bool> active(const std::vector<double>& z) {
   return is_active;
 }
 
+// Ascending, without zeros.
+void expect_tidy(std::span<const ActiveLatent> code) {
+  for (std::size_t i = 0; i < code.size(); ++i) {
+    ASSERT_NE(code[i].value, 0);
+    if (i > 0) {
+      ASSERT_LT(code[i - 1].latent, code[i].latent);
+    }
+  }
+}
+
 template <typename Values>
 void expect_close(const Values& ours, const std::vector<double>& theirs) {
   ASSERT_EQ(ours.size(), theirs.size());
@@ -68,6 +78,7 @@ void expect_as_formulas(const HandMade& made, const std::string& dtype = "F32") 
     for (const auto point : points_of(model)) {
       SCOPED_TRACE(name_of(made.config) + " at " + point.label() + ", row " + std::to_string(seed));
       const auto code = model.encode(test::floats(row), point);
+      ASSERT_NO_FATAL_FAILURE(expect_tidy(code));
       const auto z = dense(code, model.latents());
       const auto expected = naive.encode(row, point);
       ASSERT_EQ(active(z), active(expected));
@@ -108,6 +119,7 @@ TEST_P(LiteGrid, GivesABlockWhatItGivesEachRow) {
         const auto row = std::span<const float>(rows).subspan(i * width, width);
         const auto code = model.encode(row, point);
         const auto z = dense(code, model.latents());
+        ASSERT_NO_FATAL_FAILURE(expect_tidy(codes[i]));
         ASSERT_EQ(active(dense(codes[i], model.latents())), active(z));
         ASSERT_NO_FATAL_FAILURE(expect_close(dense(codes[i], model.latents()), z));
         ASSERT_NO_FATAL_FAILURE(expect_close(std::span(all).subspan(i * height, height), z));
