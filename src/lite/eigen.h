@@ -18,9 +18,9 @@ namespace eigen = msae_lite_eigen;
 using RowMajor = eigen::Matrix<float, eigen::Dynamic, eigen::Dynamic, eigen::RowMajor>;
 
 /// What Eigen sees floats in their place as: a vector or span of them, which may be const.
-template <typename Eigen, typename Floats>
+template <typename Plain, typename Floats>
 using MapOf = eigen::Map<std::conditional_t<
-    std::is_const_v<std::remove_pointer_t<decltype(std::declval<Floats>().data())>>, const Eigen, Eigen>>;
+    std::is_const_v<std::remove_pointer_t<decltype(std::declval<Floats>().data())>>, const Plain, Plain>>;
 
 template <typename Floats>
 MapOf<eigen::VectorXf, Floats> vector_of(Floats&& values) {

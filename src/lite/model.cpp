@@ -32,6 +32,7 @@ float as_float(double value, const std::string& name) {
 
 std::vector<float> as_floats(const std::vector<double>& values, const std::string& name) {
   std::vector<float> rounded;
+  rounded.reserve(values.size());
   for (const auto value : values) rounded.push_back(as_float(value, name));
   return rounded;
 }
