@@ -1,4 +1,11 @@
 # The libraries beside LibTorch. Sets hdf5_library and hwy_library, the files to link for HDF5 and Highway.
+# Headers alone, which users of the libraries need not have.
+find_package(nlohmann_json REQUIRED)
+find_package(Eigen3 3.3 REQUIRED NO_MODULE)
+if(MSAE_LITE_ONLY)
+  return()
+endif()
+
 find_package(HDF5 REQUIRED COMPONENTS C)
 # FindHDF5 names what a static libhdf5 needs as well, and its target is unknown to projects without the language
 # C: the file alone goes into the exported package.
@@ -6,7 +13,6 @@ list(GET HDF5_C_LIBRARIES 0 hdf5_library)
 if(NOT hdf5_library MATCHES "[.]so")
   set(hdf5_library ${HDF5_C_LIBRARIES})
 endif()
-find_package(nlohmann_json REQUIRED)
 # Its CMake package comes with some versions of it only.
 find_path(MSAE_HWY hwy/highway.h)
 find_library(hwy_library hwy)

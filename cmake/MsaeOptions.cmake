@@ -1,6 +1,7 @@
 # What a user may choose, and the defaults of an unconfigured build.
 set(MSAE_WITH_CUDA AUTO CACHE STRING "Train on CUDA devices: AUTO (when a GPU is visible), ON or OFF")
 set_property(CACHE MSAE_WITH_CUDA PROPERTY STRINGS AUTO ON OFF)
+option(MSAE_LITE_ONLY "Build msae::lite alone, which needs neither LibTorch nor HDF5" OFF)
 option(MSAE_BUILD_CLI "Build the msae program" ${PROJECT_IS_TOP_LEVEL})
 option(MSAE_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(MSAE_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})

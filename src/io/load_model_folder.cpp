@@ -1,12 +1,9 @@
 #include <algorithm>
 #include <filesystem>
 #include <limits>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 
-#include "core/file.h"
 #include "io/model_config.h"
 #include "io/model_folder_parts.h"
 #include "io/safetensors.h"
@@ -58,36 +55,6 @@ class StoredTensor {
   std::string where_;
   c10::ScalarType type_;
 };
-
-ModelConfig read_config(const fs::path& folder) {
-  constexpr std::uint64_t max_bytes = 100'000'000;
-  std::error_code ignored;
-  if (!fs::exists(folder, ignored)) throw IoError(folder.string() + ": there is no such folder");
-  if (!fs::is_directory(folder, ignored)) {
-    throw IoError(folder.string() + ": is not a folder, nor a .pth file of the published implementation");
-  }
-  const auto path = folder / config_name;
-  if (!fs::exists(path, ignored)) {
-    throw IoError(folder.string() + ": is not a model folder, as it holds no " + config_name);
-  }
-  return parse_config(files::read_text(path, max_bytes), path.string());
-}
-
-models::SparseAutoencoderOptions options_of(const ModelConfig& config, const std::string& file) {
-  models::SparseAutoencoderOptions options{.dim = config.dim,
-                                           .latents = config.latents,
-                                           .activation = config.activation,
-                                           .tied = config.tied,
-                                           .normalise_rows = config.normalise_rows,
-                                           .soft_cap = config.soft_cap,
-                                           .ranking = config.ranking};
-  try {
-    options.validate();
-  } catch (const std::invalid_argument& impossible) {
-    throw IoError(file + ": msae." + impossible.what());
-  }
-  return options;
-}
 
 Tensor mean_of(const ModelConfig& config) {
   auto mean = torch::zeros({config.dim}, torch::kFloat64);

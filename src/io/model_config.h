@@ -19,9 +19,9 @@ struct ModelConfig {
   bool normalise_rows = false;
   double soft_cap = 0;
   models::Ranking ranking = models::Ranking::positive;
-  std::vector<double> thresholds;  ///< of the levels of a matryoshka over batches
-  std::vector<double> mean;        ///< [dim], of the training data; empty: zeros
-  double scale = 1;                ///< of the training data
+  std::vector<double> thresholds = {};  ///< of the levels of a matryoshka over batches
+  std::vector<double> mean = {};        ///< [dim], of the training data; empty: zeros
+  double scale = 1;                     ///< of the training data
   bool float64 = false;  ///< weights in double precision; written for SAELens, ours is the tensors' own dtype
   /// SAELens' apply_b_dec_to_input: the decoder's bias is subtracted before encoding. Always so in folders of
   /// ours.

@@ -12,13 +12,11 @@
 #include <vector>
 
 #include "io/model_config.h"
+#include "io/model_files.h"
 #include "msae/core/error.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::io {
-
-inline constexpr auto config_name = "cfg.json";
-inline constexpr auto weights_name = "sae_weights.safetensors";
 
 /// Calls work(first, count) for consecutive rows of a matrix, some megabytes at a time, so that no second
 /// copy of a dictionary is ever held.

@@ -7,66 +7,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "msae/core/export.h"
 #include "msae/models/activation.h"
+#include "msae/models/model_options.h"
+#include "msae/models/operating_point.h"
 
 namespace msae::models {
-
-/// Size and kind of a model, and how it starts. Directions are drawn as torch.nn.init.kaiming_uniform_ draws
-/// them (He et al., arXiv 1502.01852), then brought to the norms below.
-struct MSAE_EXPORT SparseAutoencoderOptions {
-  std::int64_t dim = 0;            ///< length of an embedding
-  std::int64_t latents = 0;        ///< size of the dictionary
-  Activation activation = TopK{};  ///< how pre-activations become latents
-  std::uint64_t seed = 42;         ///< of the initial dictionary
-  /// Initial norm of decoder rows. 1: what training keeps them at.
-  double decoder_norm = 1.0;
-  /// Initial norm of encoder rows, parallel to the decoder's. Small, so that the first reconstructions, the
-  /// sum of hundreds of latents in the widest level, do not overshoot.
-  double encoder_norm = 0.1;
-  /// One matrix for both: the encoder is the decoder, of norm decoder_norm at the start.
-  bool tied = false;
-  /// Every row is brought to mean 0 and deviation 1 across its coordinates before it is encoded, and back
-  /// after it is decoded (the published "normalize").
-  bool normalise_rows = false;
-  /// Latents z become c tanh(z / c), which no value exceeds in size; 0: they do not.
-  double soft_cap = 0;
-  Ranking ranking =
-      Ranking::positive;  ///< which pre-activations become latents; jump-relu knows positive alone
-
-  /// Checks every field.
-  /// \throws std::invalid_argument naming the field and the value
-  /// \throws msae::Error when such a dictionary does not fit into the memory that is free
-  void validate() const;
-};
-
-/// Where on its sparsity axis a model is asked to work.
-struct MSAE_EXPORT OperatingPoint {
-  /// What decides how many latents are kept.
-  enum class Kind {
-    trained,  ///< relu: all; topk: its k; batch-topk, jump-relu and prefix-matryoshka: above their
-              ///< thresholds; matryoshka: its first level
-    level,    ///< one matryoshka level or prefix, from 0; other kinds have level 0 alone, which is as trained
-    all,      ///< every latent that Ranking lets pass: the positive ones, unless told otherwise
-    top       ///< the first k of these by Ranking, whatever the model was trained for
-  };
-  Kind kind = Kind::trained;  ///< which of them
-  std::int64_t value = 0;     ///< level index or k
-
-  /// As the model was trained.
-  static OperatingPoint trained() { return {}; }
-  /// A matryoshka level, from 0, the sparsest or shortest.
-  static OperatingPoint level(std::int64_t index) { return {Kind::level, index}; }
-  /// Every latent there is.
-  static OperatingPoint all() { return {Kind::all, 0}; }
-  /// The k largest latents of each row, k from 0 to all.
-  static OperatingPoint top(std::int64_t k) { return {Kind::top, k}; }
-
-  /// "trained", "level 1" (which is level(0)), "all" or "k=32".
-  std::string label() const;
-};
 
 /// A sparse autoencoder over raw embeddings. With x [rows, dim], u in model space, and z [rows, latents]:
 ///
