@@ -17,8 +17,7 @@
 
 namespace msae::io {
 
-inline constexpr auto config_name = "cfg.json";
-inline constexpr auto weights_name = "sae_weights.safetensors";
+inline constexpr std::uint64_t max_config_bytes = 100'000'000;
 
 /// Calls work(first, count) for consecutive rows of a matrix, some megabytes at a time, so that no second
 /// copy of a dictionary is ever held.
@@ -45,9 +44,18 @@ void set_statistics(models::SparseAutoencoder& model, const torch::Tensor& mean,
 /// What cfg.json says of a model.
 ModelConfig config_of(const models::SparseAutoencoder& model);
 
-/// Whether a path is that of a checkpoint of the published implementation: of the name .pth or .pt,
-/// and no folder.
-bool is_reference(const std::filesystem::path& path);
+/// A model of what parse_config() has read.
+/// \param where "<file>: " and the prefix of keys, for messages \throws msae::IoError for what cannot be
+models::SparseAutoencoderOptions options_of(const ModelConfig& config, const std::string& where);
+
+/// Made where it is missing, its parents too. \throws msae::IoError when it cannot be
+void make_folder(const std::filesystem::path& folder);
+
+/// Of the files that load() chooses among, on the CPU. \throws msae::IoError
+std::shared_ptr<models::SparseAutoencoder> load_folder(const std::filesystem::path& folder);
+std::shared_ptr<models::SparseAutoencoder> load_sparsify(const std::filesystem::path& folder);
+std::shared_ptr<models::SparseAutoencoder> load_dictionary_learning(const std::filesystem::path& folder);
+std::shared_ptr<models::SparseAutoencoder> load_safetensors(const std::filesystem::path& file);
 
 inline bool all_finite(const torch::Tensor& values) {
   return values.isfinite().all().item<bool>();
