@@ -1,12 +1,14 @@
 // `msae convert`: a model of one program in the files of another.
 #include <filesystem>
+#include <initializer_list>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/command.h"
+#include "cli/point_options.h"
 #include "cli/table.h"
 #include "core/printable.h"
-#include "io/model_folder_parts.h"
+#include "io/model_format.h"
 #include "io/reference_name.h"
 #include "msae/core/error.h"
 #include "msae/io/exchange.h"
@@ -21,6 +23,7 @@ using models::SparseAutoencoder;
 struct ConvertArguments {
   Common common;
   std::string in, out, to, as;
+  PointArguments point;
   bool force = false;
 };
 
@@ -45,10 +48,13 @@ void check_out(const ConvertArguments& a, const fs::path& file) {
   refuse_to_replace(file, a.force);
 }
 
-fs::path write_folder(const ConvertArguments& a, const SparseAutoencoder& model) {
+using SaveModel = void (*)(const SparseAutoencoder&, const fs::path&);
+
+fs::path write_folder(const ConvertArguments& a, const SparseAutoencoder& model,
+                      std::initializer_list<const char*> names, SaveModel save) {
   fs::path out(a.out);
-  for (const auto* name : {io::config_name, io::weights_name}) check_out(a, out / name);
-  io::save(model, out);
+  for (const auto* name : names) check_out(a, out / name);
+  save(model, out);
   return out;
 }
 
@@ -70,14 +76,34 @@ fs::path write_safetensors(const ConvertArguments& a, const SparseAutoencoder& m
   return a.out;
 }
 
+fs::path write_onnx(const ConvertArguments& a, const SparseAutoencoder& model) {
+  check_out(a, a.out);
+  io::save_onnx(model, a.out, point_of(a.point, model, a.in));
+  return a.out;
+}
+
 fs::path write(const ConvertArguments& a, const SparseAutoencoder& model) {
-  if (a.to == "sae-lens") return write_folder(a, model);
+  if (a.to == "sae-lens") return write_folder(a, model, {io::config_name, io::weights_name}, io::save);
+  if (a.to == "sparsify") {
+    return write_folder(a, model, {io::config_name, io::sparsify_weights_name}, io::save_sparsify);
+  }
+  if (a.to == "dictionary-learning") {
+    return write_folder(a, model, {io::dictionary_config_name, io::dictionary_weights_name},
+                        io::save_dictionary_learning);
+  }
   if (a.to == "reference") return write_reference(a, model);
-  return write_safetensors(a, model);
+  return a.to == "onnx" ? write_onnx(a, model) : write_safetensors(a, model);
+}
+
+void check_point(const ConvertArguments& a) {
+  if (a.to == "onnx" || !a.point.any()) return;
+  throw std::invalid_argument("to: --k, --level and --all are for onnx; " + a.to +
+                              " holds the model as it was trained");
 }
 
 void run(const ConvertArguments& a) {
   apply(a.common);
+  check_point(a);
   const auto model = load(a);
   const auto written = write(a, *model).string();
   const auto kind = models::kind(model->activation());
@@ -100,33 +126,44 @@ void add_convert(CLI::App& program) {
   auto& command = *program.add_subcommand("convert", "Write a model in the files of another program");
   auto arguments = std::make_shared<ConvertArguments>();
   auto& a = *arguments;
-  command.add_option("IN", a.in, "Folder of a run or of SAELens, or a .pth file of the published code")
+  command
+      .add_option(
+          "IN", a.in,
+          "Folder of a run, of SAELens, sparsify or dictionary_learning, a .pth file of the published code,\n"
+          "or a .safetensors file of msae")
       ->type_name("")
       ->required();
   command.add_option("OUT", a.out, "Folder or file to write")->type_name("")->required();
   command
       .add_option("--to", a.to,
-                  "sae-lens: a folder that SAELens opens, and msae; reference: a .pth file of the published\n"
-                  "code; safetensors: one file of the model's own tensors")
+                  "sae-lens, sparsify, dictionary-learning: a folder that the package of that name opens;\n"
+                  "reference: a .pth file of the published code; safetensors: one file of the model's own\n"
+                  "tensors; onnx: the encoder, for ONNX runtimes. msae reads all but onnx")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"sae-lens", "reference", "safetensors"}))
+      ->check(
+          CLI::IsMember({"sae-lens", "sparsify", "dictionary-learning", "reference", "safetensors", "onnx"}))
       ->required();
   command
       .add_option("--as", a.as,
                   "What a .pth file is whose name does not tell: ReLU, TopKReLU_64, BatchTopKReLU_32, or\n"
                   "TopKReLU_64_UW (matryoshka from 64 on; _RW: reverse weights) [as its name tells]")
       ->type_name("KIND");
+  add_point(command, a.point);
   command.add_flag("--force", a.force, "Replace an existing model");
   add_common(command, a.common);
   command.footer(
       "reference: where OUT is a folder, the file gets the name from which the published code knows the "
       "model.\n"
-      "It and safetensors hold the weights bit for bit; sae-lens has mean and scale folded in: equal to "
+      "It and safetensors hold the weights bit for bit; all others have mean and scale folded in: equal to "
       "rounding.\n"
+      "What a format has no place for is said: a refusal where it would compute something else, else a "
+      "warning.\n"
+      "--k, --level and --all are for onnx, whose graph has one of these points.\n"
       "Examples:\n"
       "  msae convert 4096_512_TopKReLU_64_UW_False_False_0.0_cc3m.pth run --to sae-lens\n"
       "  msae convert model.pth run --to sae-lens --as TopKReLU_64_UW\n"
-      "  msae convert run . --to reference");
+      "  msae convert run . --to reference\n"
+      "  msae convert run encoder.onnx --to onnx --k 32");
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -1,11 +1,11 @@
 #include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "cli/command.h"
 #include "cli/data_options.h"
 #include "cli/numbers.h"
+#include "cli/point_options.h"
 #include "cli/table.h"
 #include "core/atomic_file.h"
 #include "data/name.h"
@@ -18,13 +18,10 @@
 namespace msae::cli {
 namespace {
 
-using models::OperatingPoint;
-
 struct EncodeArguments {
   Common common;
   std::string run, data, out, labels;
-  std::optional<std::int64_t> k, level;
-  bool all = false;
+  PointArguments point;
   bool force = false;
   data::ReadOptions read;
   io::LatentsOptions options;
@@ -36,21 +33,6 @@ void check_out(const EncodeArguments& a) {
                       {a.run, data::split_name(a.data).file, data::split_name(a.labels).file});
   refuse_to_replace(a.out, a.force);
   const files::AtomicFile writable(a.out);
-}
-
-OperatingPoint point(const EncodeArguments& a, const models::SparseAutoencoder& model) {
-  if (a.all) return OperatingPoint::all();
-  if (a.k) return OperatingPoint::top(*a.k);
-  if (!a.level) return OperatingPoint::trained();
-  if (model.level_count() == 1) {
-    throw std::invalid_argument("--level: is for models of several levels, and " + a.run + " is a " +
-                                models::kind(model.activation()) + " model");
-  }
-  if (*a.level < 1 || *a.level > model.level_count()) {
-    throw std::invalid_argument("--level: must be from 1 to " + std::to_string(model.level_count()) +
-                                " for this model, not " + std::to_string(*a.level));
-  }
-  return OperatingPoint::level(*a.level - 1);
 }
 
 std::vector<std::string> labels(const EncodeArguments& a, std::int64_t rows) {
@@ -106,7 +88,7 @@ void run(EncodeArguments& a) {
   check_out(a);
   const auto device = resolve_device(a.common.device);
   const auto model = io::load(a.run, device);
-  a.options.point = point(a, *model);
+  a.options.point = point_of(a.point, *model, a.run);
   a.options.run = a.run;
   say_how_rows_were_read(a.run, a.data, a.read, a.common, false);
   watch_interrupts();
@@ -130,11 +112,7 @@ void add_encode(CLI::App& program) {
       ->type_name("DATA")
       ->required();
   command.add_option("--out", a.out, "HDF5 file to write")->type_name("FILE")->required();
-  auto* k = add_whole(command, "--k", a.k, "Keep the k largest positive latents [as trained]");
-  auto* level =
-      add_whole(command, "--level", a.level, "Keep those of a matryoshka level or prefix, counted from 1")
-          ->excludes(k);
-  command.add_flag("--all", a.all, "Keep every positive latent")->excludes(k)->excludes(level);
+  add_point(command, a.point);
   command
       .add_option("--labels", a.labels,
                   "Names of the rows, to be written beside them: file.h5:/path (strings or integers),\n"

@@ -12,6 +12,7 @@
 #include "data/hdf5_file.h"
 #include "data/npy_source.h"
 #include "io/model_folder_parts.h"
+#include "io/model_format.h"
 #include "msae/core/error.h"
 #include "msae/data/listing.h"
 #include "msae/data/statistics.h"
@@ -67,10 +68,11 @@ struct ActivationInfo {
   }
 };
 
-Json model_info(const fs::path& folder) {
-  const auto model = io::load(folder);
+Json model_info(const fs::path& path) {
+  const auto model = io::load(path);
   Json json = {{"kind", "model"},
-               {"path", folder.string()},
+               {"path", path.string()},
+               {"format", io::format_name(io::model_format(path))},
                {"model", models::kind(model->activation())},
                {"dim", model->dim()},
                {"latents", model->latents()}};
@@ -153,18 +155,14 @@ Json describe(const InfoArguments& a) {
     throw std::invalid_argument(
         "PATH: --unit-rows and --skip-bad-rows are for rows, named as in file.h5:/path or file.npy");
   }
+  const bool is_model = io::model_format(path) != io::ModelFormat::none;
   if (fs::is_directory(path, error)) {
-    if (!fs::exists(fs::path(path) / "cfg.json")) {
-      Json json = {{"kind", "run"}, {"path", path}};
-      add_training(path, json);
-      if (json.contains("saved_step")) return json;
-      throw IoError(path + ": is a folder without a model (cfg.json) or a training state");
-    }
-    auto json = model_info(path);
+    auto json = is_model ? model_info(path) : Json{{"kind", "run"}, {"path", path}};
     add_training(path, json);
-    return json;
+    if (is_model || json.contains("saved_step")) return json;
+    throw IoError(path + ": is a folder without a model (cfg.json, ae.pt) or a training state");
   }
-  if (io::is_reference(path)) return model_info(path);
+  if (is_model) return model_info(path);
   if (is_list && fs::is_regular_file(path, error)) return file_info(path);
   return embeddings_info(a);
 }
@@ -198,9 +196,10 @@ void add_info(CLI::App& program) {
   auto& command = *program.add_subcommand("info", "Tell what a data file, a data set or a model holds");
   auto arguments = std::make_shared<InfoArguments>();
   command
-      .add_option(
-          "PATH", arguments->path,
-          "A data file, DATA (file.h5:/path, file.npy), the folder of a run, or a published model (.pth)")
+      .add_option("PATH", arguments->path,
+                  "A data file, DATA (file.h5:/path, file.npy), or a model: the folder of a run or of "
+                  "another program,\n"
+                  "a .pth or .safetensors file")
       ->type_name("")
       ->required();
   add_row_options(command, arguments->read);
@@ -209,6 +208,7 @@ void add_info(CLI::App& program) {
       "Reads all rows of a data set that is named, and only the list of a file's.\n"
       "root_mean_square_norm: of the rows, 1 where all are normalised; norm_of_mean: of the mean row;\n"
       "mean_squared_deviation: mean over rows of the squared distance to the mean row.\n"
+      "Of a model: whose format it is (see 'msae convert --help'), its kind, sizes and options.\n"
       "Of a run: its data, how far its training is saved, out of how many steps, and whether it goes on "
       "now.\n"
       "Examples:\n  msae info clip.h5\n  msae info clip.h5:/train\n  msae info run");

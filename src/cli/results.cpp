@@ -10,7 +10,7 @@
 #include <system_error>
 
 #include "core/atomic_file.h"
-#include "io/model_folder_parts.h"
+#include "io/model_format.h"
 #include "msae/core/error.h"
 
 namespace msae::cli {
@@ -55,8 +55,10 @@ bool is_same_file(const fs::path& one, const fs::path& other) {
 }
 
 bool is_part_of(const fs::path& file, const fs::path& model) {
-  return is_same_file(file, model) || is_same_file(file, model / io::config_name) ||
-         is_same_file(file, model / io::weights_name);
+  const auto is_in = [&](const char* name) { return is_same_file(file, model / name); };
+  return is_same_file(file, model) || is_in(io::config_name) || is_in(io::weights_name) ||
+         is_in(io::sparsify_weights_name) || is_in(io::dictionary_config_name) ||
+         is_in(io::dictionary_weights_name);
 }
 
 }  // namespace

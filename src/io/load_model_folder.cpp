@@ -4,14 +4,14 @@
 #include <string>
 #include <utility>
 
+#include "io/folded_model.h"
 #include "io/model_config.h"
 #include "io/model_folder_parts.h"
+#include "io/model_format.h"
 #include "io/safetensors.h"
-#include "io/tensor_file.h"
+#include "io/stored_tensor.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
-#include "msae/io/exchange.h"
-#include "msae/io/model_folder.h"
 
 namespace msae::io {
 namespace {
@@ -19,42 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using models::SparseAutoencoder;
 using torch::Tensor;
-
-// A tensor of the weights file whose shape and dtype are as expected. Rows come as float64.
-class StoredTensor {
- public:
-  StoredTensor(const SafetensorsFile& file, const std::string& name, const Shape& shape)
-      : file_(file),
-        entry_(file.entry(name, shape)),
-        where_(file.path().string() + ": tensor " + name),
-        type_(float_type(entry_.dtype, where_)) {}
-
-  c10::ScalarType type() const { return type_; }
-  std::int64_t size(std::size_t dimension) const { return entry_.shape[dimension]; }
-
-  Tensor rows(std::int64_t first, std::int64_t count) const {
-    auto shape = entry_.shape;
-    shape[0] = count;
-    const auto raw = torch::empty(shape, type_);
-    const auto row_bytes = entry_.bytes / static_cast<std::uint64_t>(entry_.shape[0]);
-    file_.read(entry_, row_bytes * static_cast<std::uint64_t>(first), bytes_of(raw));
-    return raw.to(torch::kFloat64);
-  }
-  Tensor all() const { return rows(0, entry_.shape[0]); }
-
-  /// Stores what was made of this tensor. Checked after rounding, as a large double may not fit a float.
-  void assign(const Tensor& target, const Tensor& values) const {
-    target.copy_(values);
-    if (!all_finite(target)) refuse("holds NaN, infinite or too large values");
-  }
-  [[noreturn]] void refuse(const std::string& what) const { throw IoError(where_ + " " + what); }
-
- private:
-  const SafetensorsFile& file_;
-  const TensorEntry& entry_;
-  std::string where_;
-  c10::ScalarType type_;
-};
 
 Tensor mean_of(const ModelConfig& config) {
   auto mean = torch::zeros({config.dim}, torch::kFloat64);
@@ -84,13 +48,17 @@ Tensor encoded(const Tensor& c, const StoredTensor& encoder) {
   return sum;
 }
 
+// What SAELens' rescale_acts_by_decoder_norm does at every call, done once.
+void fold_decoder_norms(SparseAutoencoder& model) {
+  const auto norms = to_float64(model.decoder).norm(2, 1);
+  model.encoder.mul_(norms.unsqueeze(1));
+  model.latent_bias.mul_(norms);
+  model.decoder.div_(torch::where(norms == 0, 1, norms).unsqueeze(1));
+}
+
 void read_threshold(SparseAutoencoder& model, const ModelConfig& config, const StoredTensor& stored) {
   const auto values = stored.all();
-  if (model.log_threshold.defined()) {
-    // A threshold of SAELens may be 0 or less: every positive latent is above it.
-    const double least = std::numeric_limits<float>::min();
-    return stored.assign(model.log_threshold, values.clamp_min(least).log());
-  }
+  if (model.log_threshold.defined()) return stored.assign(model.log_threshold, log_thresholds(values));
   if (!values.eq(values[0]).all().item<bool>()) {
     stored.refuse("is not the same for all latents, as that of a " + models::kind(config.activation) +
                   " model is");
@@ -116,7 +84,7 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   const StoredTensor latent_bias(file, "b_enc", {config.latents});
   const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
   const auto json = (folder / config_name).string();
-  auto model = empty_model(options_of(config, json), type, folder.string());
+  auto model = empty_model(options_of(config, json + ": msae."), type, folder.string());
   set_statistics(*model, mean_of(config), config.scale, json + ": msae.mean", json + ": msae.scale");
 
   read_decoder(*model, decoder, config.scale);
@@ -126,7 +94,11 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   auto bias = latent_bias.all();
   if (!config.centred_input) bias += encoded(centre, encoder);
   latent_bias.assign(model->latent_bias, bias);
-  if (has_threshold(config)) {
+  if (config.decoder_norms) fold_decoder_norms(*model);
+  if (config.scalar_threshold) {
+    const StoredTensor threshold(file, "topk_threshold", {});
+    threshold.assign(model->threshold, threshold.all());
+  } else if (has_threshold(config)) {
     read_threshold(*model, config, StoredTensor(file, "threshold", {config.latents}));
     set_thresholds(*model, config, (folder / config_name).string());
   }
@@ -155,14 +127,8 @@ void set_statistics(SparseAutoencoder& model, const Tensor& mean, double scale, 
   if (!all_finite(model.mean)) throw IoError(mean_name + misfit);
 }
 
-std::shared_ptr<SparseAutoencoder> load(const fs::path& folder, c10::Device device) {
-  if (is_reference(folder)) return load_reference(folder, "", device);
-  const torch::NoGradGuard no_grad;
-  const auto config = read_config(folder);
-  const SafetensorsFile file(folder / weights_name);
-  auto model = build(config, file, folder);
-  model->to(device);
-  return model;
+std::shared_ptr<SparseAutoencoder> load_folder(const fs::path& folder) {
+  return build(read_config(folder), SafetensorsFile(folder / weights_name), folder);
 }
 
 }  // namespace msae::io

@@ -130,6 +130,14 @@ void print(const ordered_json& value, const std::string& indent, std::string& ou
   out += "\n" + indent + "}";
 }
 
+void parse_model(const JsonObject& own, ModelConfig& config) {
+  parse_activation(own.object("activation"), config);
+  config.tied = own.flag_or("tied", false);
+  config.normalise_rows = own.flag_or("normalise_rows", false);
+  if (own.has("soft_cap")) config.soft_cap = own.number("soft_cap");
+  config.ranking = parse_ranking(own);
+}
+
 void parse_own_part(const JsonObject& own, ModelConfig& config) {
   const auto version = own.integer("format_version");
   if (version > format_version) {
@@ -138,11 +146,7 @@ void parse_own_part(const JsonObject& own, ModelConfig& config) {
                                      " at most: update msae to read the model");
   }
   if (version < 1) own.refuse("format_version", "must be at least 1, not " + std::to_string(version));
-  parse_activation(own.object("activation"), config);
-  config.tied = own.flag_or("tied", false);
-  config.normalise_rows = own.flag_or("normalise_rows", false);
-  if (own.has("soft_cap")) config.soft_cap = own.number("soft_cap");
-  config.ranking = parse_ranking(own);
+  parse_model(own, config);
   config.mean = own.numbers("mean");
   if (config.mean.size() != static_cast<std::size_t>(config.dim)) {
     own.refuse("mean", "has " + std::to_string(config.mean.size()) + " numbers, but d_in is " +
@@ -152,12 +156,42 @@ void parse_own_part(const JsonObject& own, ModelConfig& config) {
   if (!(config.scale > 0)) own.refuse("scale", "must be positive, not " + as_written(config.scale));
 }
 
-models::Activation parse_foreign_activation(const JsonObject& fields, const std::string& name) {
-  if (name == "standard") return models::Relu{};
-  if (name == "topk") return models::TopK{.k = fields.integer("k")};
-  if (name == "jumprelu") return models::JumpRelu{};
-  fields.refuse("architecture", "is " + as_written(name) +
-                                    ": of SAELens' own models only standard, topk and jumprelu can be read");
+// SAELens' k of a batch may be any number.
+std::int64_t parse_batch_k(const JsonObject& fields, const ModelConfig& config) {
+  const auto k = fields.number("k");
+  if (k >= 1 && k <= static_cast<double>(config.latents)) return static_cast<std::int64_t>(k);
+  fields.refuse("k", "must be from 1 to " + std::to_string(config.latents) + ", not " + as_written(k));
+}
+
+// The last one is all of the dictionary, whether it is told or not.
+std::vector<std::int64_t> parse_widths(const JsonObject& fields, const ModelConfig& config) {
+  auto widths = fields.integers("matryoshka_widths");
+  if (widths.empty() || widths.back() != config.latents) widths.push_back(config.latents);
+  return widths;
+}
+
+// Folders of a training (batchtopk, matryoshka_batchtopk) have one threshold under a name of its own.
+void parse_foreign_model(const JsonObject& fields, const std::string& name, ModelConfig& config) {
+  if (name == "standard") {
+    config.activation = models::Relu{};
+  } else if (name == "topk" || name == "abstopk") {
+    config.activation = models::TopK{.k = fields.integer("k")};
+    if (name == "abstopk") config.ranking = models::Ranking::magnitude;
+  } else if (name == "jumprelu") {
+    config.activation = models::JumpRelu{};
+  } else if (name == "batchtopk") {
+    config.activation = models::BatchTopK{.k = parse_batch_k(fields, config)};
+  } else if (name == "matryoshka_batchtopk") {
+    config.activation =
+        models::PrefixMatryoshka{.k = parse_batch_k(fields, config), .sizes = parse_widths(fields, config)};
+  } else {
+    fields.refuse("architecture", "is " + as_written(name) +
+                                      ": of SAELens' own models only standard, topk, abstopk, jumprelu, "
+                                      "batchtopk and matryoshka_batchtopk can be read");
+  }
+  config.scalar_threshold = models::chooses_over_batch(config.activation);
+  const bool of_training = config.scalar_threshold || name == "topk" || name == "abstopk";
+  config.decoder_norms = of_training && fields.flag_or("rescale_acts_by_decoder_norm", false);
 }
 
 // What changes the result and we do not do.
@@ -165,9 +199,6 @@ void check_processing(const JsonObject& fields) {
   for (const auto* key : {"normalize_activations", "reshape_activations"}) {
     const auto value = fields.text_or(key, "none");
     if (value != "none") fields.refuse(key, "is " + as_written(value) + ": only none can be read");
-  }
-  if (fields.flag_or("rescale_acts_by_decoder_norm", false)) {
-    fields.refuse("rescale_acts_by_decoder_norm", "is true: only false can be read");
   }
 }
 
@@ -186,6 +217,11 @@ bool has_threshold(const ModelConfig& config) {
 
 std::string model_text(const ModelConfig& config) {
   return model_json(config).dump();
+}
+
+void parse_model_text(std::string_view text, const std::string& file, ModelConfig& config) {
+  const auto json = parse_json(text, file);
+  parse_model(JsonObject(json, file), config);
 }
 
 std::string config_text(const ModelConfig& config) {
@@ -222,12 +258,15 @@ ModelConfig parse_config(std::string_view text, const std::string& file) {
   check_processing(fields);
   if (fields.has("msae")) {
     parse_own_part(fields.object("msae"), config);
+    if (fields.flag_or("rescale_acts_by_decoder_norm", false)) {
+      fields.refuse("rescale_acts_by_decoder_norm", "is true, which no model of msae is");
+    }
     if (name != architecture(config)) {
       fields.refuse("architecture", "is " + as_written(name) + ", which does not fit msae.activation.kind " +
                                         models::kind(config.activation));
     }
   } else {
-    config.activation = parse_foreign_activation(fields, name);
+    parse_foreign_model(fields, name, config);
   }
   try {
     models::validate(config.activation, config.latents);

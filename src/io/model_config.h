@@ -26,12 +26,21 @@ struct ModelConfig {
   /// SAELens' apply_b_dec_to_input: the decoder's bias is subtracted before encoding. Always so in folders of
   /// ours.
   bool centred_input = true;
+  /// SAELens' rescale_acts_by_decoder_norm: pre-activations are multiplied by the norms of decoder rows, and
+  /// decoder rows divided by them. Never so in folders of ours.
+  bool decoder_norms = false;
+  /// The threshold is the tensor "topk_threshold" [], as in folders of SAELens' trainings.
+  bool scalar_threshold = false;
 };
 
 /// Whether the weights hold the tensor "threshold" [latents].
 bool has_threshold(const ModelConfig& config);
 /// As cfg.json has it under msae: {"activation":{"kind":"topk","k":64},"soft_cap":2}
 std::string model_text(const ModelConfig& config);
+
+/// Reads what model_text() wrote: all of `config` but its sizes and statistics.
+/// \throws msae::IoError as parse_config() does; what cannot be of such sizes is for the caller to check
+void parse_model_text(std::string_view text, const std::string& file, ModelConfig& config);
 
 /// One line a key, long lists on one line; numbers come back exactly.
 std::string config_text(const ModelConfig& config);

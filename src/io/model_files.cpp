@@ -12,7 +12,6 @@ namespace msae::io {
 namespace fs = std::filesystem;
 
 ModelConfig read_config(const fs::path& folder) {
-  constexpr std::uint64_t max_bytes = 100'000'000;
   std::error_code ignored;
   if (!fs::exists(folder, ignored)) throw IoError(folder.string() + ": there is no such folder");
   if (!fs::is_directory(folder, ignored)) {
@@ -22,10 +21,10 @@ ModelConfig read_config(const fs::path& folder) {
   if (!fs::exists(path, ignored)) {
     throw IoError(folder.string() + ": is not a model folder, as it holds no " + config_name);
   }
-  return parse_config(files::read_text(path, max_bytes), path.string());
+  return parse_config(files::read_text(path, max_config_bytes), path.string());
 }
 
-models::SparseAutoencoderOptions options_of(const ModelConfig& config, const std::string& file) {
+models::SparseAutoencoderOptions options_of(const ModelConfig& config, const std::string& where) {
   models::SparseAutoencoderOptions options{.dim = config.dim,
                                            .latents = config.latents,
                                            .activation = config.activation,
@@ -36,7 +35,7 @@ models::SparseAutoencoderOptions options_of(const ModelConfig& config, const std
   try {
     options.validate();
   } catch (const std::invalid_argument& impossible) {
-    throw IoError(file + ": msae." + impossible.what());
+    throw IoError(where + impossible.what());
   }
   return options;
 }

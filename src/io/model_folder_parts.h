@@ -43,9 +43,14 @@ void set_statistics(models::SparseAutoencoder& model, const torch::Tensor& mean,
 /// What cfg.json says of a model.
 ModelConfig config_of(const models::SparseAutoencoder& model);
 
-/// Whether a path is that of a checkpoint of the published implementation: of the name .pth or .pt,
-/// and no folder.
-bool is_reference(const std::filesystem::path& path);
+/// Made where it is missing, its parents too. \throws msae::IoError when it cannot be
+void make_folder(const std::filesystem::path& folder);
+
+/// Of the files that load() chooses among, on the CPU. \throws msae::IoError
+std::shared_ptr<models::SparseAutoencoder> load_folder(const std::filesystem::path& folder);
+std::shared_ptr<models::SparseAutoencoder> load_sparsify(const std::filesystem::path& folder);
+std::shared_ptr<models::SparseAutoencoder> load_dictionary_learning(const std::filesystem::path& folder);
+std::shared_ptr<models::SparseAutoencoder> load_safetensors(const std::filesystem::path& file);
 
 inline bool all_finite(const torch::Tensor& values) {
   return values.isfinite().all().item<bool>();

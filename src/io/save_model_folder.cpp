@@ -5,8 +5,10 @@
 #include <vector>
 
 #include "core/atomic_file.h"
+#include "io/folded_model.h"
 #include "io/model_config.h"
 #include "io/model_folder_parts.h"
+#include "io/model_format.h"
 #include "io/safetensors.h"
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
@@ -19,18 +21,9 @@ namespace fs = std::filesystem;
 using models::SparseAutoencoder;
 using torch::Tensor;
 
-void make_folder(const fs::path& folder) {
-  std::error_code error;
-  std::error_code ignored;
-  fs::create_directories(folder, error);
-  if (fs::is_directory(folder, ignored)) return;
-  const auto reason = fs::exists(folder, ignored) ? "a file of that name is there" : error.message();
-  throw IoError(folder.string() + ": the folder cannot be made: " + reason);
-}
-
 // [latents]; of a matryoshka over batches that of its first level.
 Tensor thresholds_of(const SparseAutoencoder& model) {
-  if (model.log_threshold.defined()) return to_float64(model.log_threshold).exp();
+  if (model.log_threshold.defined()) return jump_thresholds(model);
   return to_float64(model.threshold[0]).expand({model.latents()});
 }
 
@@ -65,6 +58,15 @@ void write_weights(const SparseAutoencoder& model, const ModelConfig& config, fi
 }
 
 }  // namespace
+
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  std::error_code ignored;
+  fs::create_directories(folder, error);
+  if (fs::is_directory(folder, ignored)) return;
+  const auto reason = fs::exists(folder, ignored) ? "a file of that name is there" : error.message();
+  throw IoError(folder.string() + ": the folder cannot be made: " + reason);
+}
 
 ModelConfig config_of(const SparseAutoencoder& model) {
   const auto& o = model.options();

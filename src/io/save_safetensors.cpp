@@ -21,7 +21,10 @@ void save_safetensors(const models::SparseAutoencoder& model, const std::filesys
                     "u = (x - mean) scale; z = select(cap(relu((u - pre_bias) encoder^T + latent_bias))); "
                     "x^ = (z decoder + pre_bias) / scale + mean"}}};
   if (models::chooses_over_batch(model.activation())) file.tensors["threshold"] = model.threshold;
-  if (model.log_threshold.defined()) file.tensors["threshold"] = model.log_threshold.exp();
+  if (model.log_threshold.defined()) {
+    file.tensors["threshold"] = model.log_threshold.exp();
+    file.tensors["log_threshold"] = model.log_threshold;  // from which the model comes back bit for bit
+  }
   for (const auto& [name, tensor] : file.tensors) require_finite(tensor, name, path);
   save_tensors(path, file);
 }

@@ -13,13 +13,13 @@ struct TypeName {
   const char* name;
 };
 constexpr TypeName type_names[] = {
-    {torch::kFloat32, "F32"}, {torch::kFloat64, "F64"}, {torch::kInt64, "I64"}};
+    {torch::kFloat32, "F32"}, {torch::kFloat64, "F64"}, {torch::kInt64, "I64"}, {torch::kInt32, "I32"}};
 
 torch::ScalarType type_of(const std::string& name, const std::filesystem::path& path) {
   for (const auto& known : type_names) {
     if (known.name == name) return known.type;
   }
-  throw IoError(path.string() + ": holds a tensor of type " + name + "; F32, F64 or I64 was expected");
+  throw IoError(path.string() + ": holds a tensor of type " + name + "; F32, F64, I64 or I32 was expected");
 }
 
 }  // namespace

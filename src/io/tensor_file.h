@@ -20,7 +20,7 @@ inline std::span<std::byte> bytes_of(const torch::Tensor& contiguous) {
   return {static_cast<std::byte*>(contiguous.data_ptr()), contiguous.nbytes()};
 }
 
-/// As a safetensors file names a type: "F32", "F64" or "I64". \throws c10::Error for another type
+/// As a safetensors file names a type: "F32", "F64", "I64" or "I32". \throws c10::Error for another type
 const char* dtype_name(torch::ScalarType type);
 
 /// The type of weights that a file names as safetensors does.
@@ -28,7 +28,7 @@ const char* dtype_name(torch::ScalarType type);
 torch::ScalarType float_type(const std::string& dtype, const std::string& where);
 
 struct TensorFile {
-  std::map<std::string, torch::Tensor> tensors;  ///< float32, float64 or int64, on the CPU once loaded
+  std::map<std::string, torch::Tensor> tensors;  ///< float32, float64, int64 or int32, on the CPU once loaded
   std::map<std::string, std::string> metadata;
 };
 

@@ -9,14 +9,12 @@
 #include "lite/eigen.h"
 #include "lite/model.h"
 #include "lite/selection.h"
+#include "models/row_epsilon.h"
 
 namespace msae::lite {
 namespace {
 
 using Row = std::span<const float>;
-
-// Added to a row's deviation before it is divided by, as published.
-constexpr double row_epsilon = 1e-5;
 
 // Pre-activations held at a time: what a block of rows takes beside its result.
 constexpr std::size_t block_elements = 1 << 20;
@@ -77,7 +75,7 @@ void prepare(const Model& model, Row row, std::span<float> out) {
   input = vector_of(row) - vector_of(model.mean);
   if (model.options.normalise_rows) {
     const auto moments = moments_of(model, row);
-    const auto divisor = model.scale * moments.deviation + static_cast<float>(row_epsilon);
+    const auto divisor = model.scale * moments.deviation + static_cast<float>(models::row_epsilon);
     input = (input.array() - moments.mean) / divisor;
   }
   input = model.gain * (input - vector_of(model.shift));

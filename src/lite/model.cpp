@@ -85,6 +85,10 @@ std::shared_ptr<const Model> read_model(const fs::path& folder) {
   refuse_files(folder);
   const auto config = io::read_config(folder);
   const auto json = (folder / io::config_name).string();
+  if (config.decoder_norms || config.scalar_threshold) {
+    throw IoError(json + ": tells of a model that SAELens was still training; convert it first: msae convert " +
+                  folder.string() + " OUT --to sae-lens");
+  }
   const io::SafetensorsFile file(folder / io::weights_name);
   const StoredFloats encoder(file, "W_enc", {config.dim, config.latents});
   const StoredFloats decoder(file, "W_dec", {config.latents, config.dim});
@@ -94,7 +98,7 @@ std::shared_ptr<const Model> read_model(const fs::path& folder) {
     throw IoError(json + ": d_sae is more than " + std::to_string(std::numeric_limits<std::int32_t>::max()));
   }
   Model model;
-  model.options = io::options_of(config, json);
+  model.options = io::options_of(config, json + ": msae.");
   model.decoder = decoder.all();
   if (!config.tied) model.encoder = read_transposed(encoder, config.dim, config.latents);
   model.decoder_bias = decoder_bias.all();

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/row_epsilon.h"
 #include "msae/ops/selection.h"
 #include "ops/sparse_levels.h"
 
@@ -18,9 +19,6 @@ torch::Tensor initial_dictionary(const SparseAutoencoderOptions& options) {
       torch::empty({options.latents, options.dim}, torch::kFloat32).uniform_(-bound, bound, generator);
   return rows / rows.norm(2, 1, /*keepdim=*/true);
 }
-
-// Added to a row's deviation before it is divided by, as published.
-constexpr double row_epsilon = 1e-5;
 
 struct RowMoments {
   torch::Tensor mean, deviation;  // [rows, 1]

@@ -1,5 +1,5 @@
 /// \file
-/// The model in files of other programs: checkpoints of the published implementation, and plain safetensors.
+/// The model in files of other programs; io::load() reads them all back, but for ONNX.
 #pragma once
 
 #include <c10/core/Device.h>
@@ -52,11 +52,54 @@ MSAE_EXPORT std::string reference_name(const models::SparseAutoencoder& model);
 MSAE_EXPORT void save_reference(const models::SparseAutoencoder& model, const std::filesystem::path& file);
 
 /// Writes the model's own tensors to one safetensors file, bit for bit, whole or not at all, in place of what
-/// is there: encoder and decoder [latents, dim], latent_bias [latents], pre_bias and mean [dim], scale and,
-/// of batch-topk, threshold []; with the metadata format, msae_version, activation (JSON) and formula.
+/// is there: encoder and decoder [latents, dim], latent_bias [latents], pre_bias and mean [dim], scale []
+/// and, of models over batches, threshold [1] or [levels], of jump-relu threshold and log_threshold
+/// [latents]; with the metadata format, msae_version, model (JSON) and formula. load() gives the same model
+/// back.
 /// \param model on any device
-/// \param file  to write
+/// \param file  to write, of a name that ends in .safetensors for load() to know it
 /// \throws msae::IoError when the file cannot be written, or the model holds NaN or infinite values
 MSAE_EXPORT void save_safetensors(const models::SparseAutoencoder& model, const std::filesystem::path& file);
+
+/// Writes cfg.json and sae.safetensors as sparsify (EleutherAI, eai-sparsify 1.3) reads them, both whole or
+/// not at all. Mean and scale are folded in as in save(), each weight rounded once; read back and written
+/// again, a model gives the same bytes. A matryoshka model is its first level, as a warning says. float64
+/// weights stay so.
+/// \param model  on any device: topk or matryoshka (not over batches), untouched by a soft cap, normalised rows or
+///               another ranking
+/// \param folder made where it is missing, its parents too
+/// \throws msae::IoError when the folder cannot be written or holds a model of save(), or this model NaN or
+///         infinite values
+/// \throws std::invalid_argument for a model that sparsify has not
+MSAE_EXPORT void save_sparsify(const models::SparseAutoencoder& model, const std::filesystem::path& folder);
+
+/// Writes ae.pt and config.json as load_dictionary() of dictionary_learning (0.1) reads them, both whole or
+/// not at all: relu as AutoEncoder, topk as AutoEncoderTopK, batch-topk as BatchTopKSAE, prefix-matryoshka as
+/// MatryoshkaBatchTopKSAE, jump-relu as JumpReluAutoEncoder, matryoshka as AutoEncoderTopK (over batches:
+/// BatchTopKSAE) of its first level, as a warning says. Mean and scale are folded in as in save_sparsify().
+/// That package makes weights float32, and rescales the latents of AutoEncoder to decoder rows of norm 1
+/// unless its from_pretrained() is told normalize_decoder=False. Of jump-relu, latent biases and thresholds
+/// round once more at each reading.
+/// \param model  on any device, untouched by a soft cap, normalised rows or another ranking
+/// \param folder made where it is missing, its parents too
+/// \throws msae::IoError when the folder cannot be written, or the model holds NaN or infinite values
+/// \throws std::invalid_argument for a model that dictionary_learning has not
+MSAE_EXPORT void save_dictionary_learning(const models::SparseAutoencoder& model,
+                                          const std::filesystem::path& folder);
+
+/// Writes the encoder as an ONNX graph (operator set 17, which ONNX Runtime reads since 1.13), whole or not
+/// at all: from "embeddings", raw and float32 [rows, dim], to "latents", float32 [rows, latents], those of
+/// encode(embeddings, point), for any number of rows. All kinds and options are there; mean and scale are
+/// folded in, float64 weights are rounded to float32. Equal pre-activations: the lower index is kept, as ONNX
+/// defines it.
+/// \param model on any device
+/// \param file  to write
+/// \param point how many latents to keep
+/// \throws msae::IoError when the file cannot be written, or the model holds NaN or infinite values
+/// \throws std::invalid_argument naming the model when its encoder takes more than the 2 GB of an ONNX file, or k
+///         when that is 0
+/// \throws c10::Error when the model has no such point
+MSAE_EXPORT void save_onnx(const models::SparseAutoencoder& model, const std::filesystem::path& file,
+                           models::OperatingPoint point = {});
 
 }  // namespace msae::io

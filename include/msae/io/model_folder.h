@@ -26,16 +26,23 @@ namespace msae::io {
 /// \throws msae::IoError when the folder cannot be written, or the model holds NaN or infinite values
 MSAE_EXPORT void save(const models::SparseAutoencoder& model, const std::filesystem::path& folder);
 
-/// Reads a model back, with its activation and statistics. A SAELens folder of architecture standard or topk
-/// that this library did not write is read too (mean 0, scale 1). float64 weights stay so, all others become
-/// float32. A .pth file of the published implementation is read as load_reference() does.
-/// \param folder of save(), `msae train` or SAELens, or a .pth file
+/// Reads a model back, with its activation and statistics, from any of the formats that this library writes;
+/// what is there tells which it is. float64 weights stay so, all others become float32. Models of other
+/// programs have mean 0 and scale 1:
+///   folders of SAELens (cfg.json, sae_weights.safetensors): standard, topk, abstopk, jumprelu, and those of
+///   its trainings, batchtopk and matryoshka_batchtopk; folders of sparsify (cfg.json, sae.safetensors) with
+///   the activation topk; folders of dictionary_learning (config.json, ae.pt): AutoEncoder, AutoEncoderNew,
+///   AutoEncoderTopK, BatchTopKSAE, MatryoshkaBatchTopKSAE and JumpReluAutoEncoder, without running anything
+///   in them.
+/// A .pth file of the published implementation is read as load_reference() does, a .safetensors file as
+/// save_safetensors() wrote it.
+/// \param path   folder of save(), `msae train` or another program; ae.pt in such a folder; a .pth or .safetensors file
 /// \param device where the model shall live
 /// \return the model, in which encode() takes raw embeddings
 /// \throws msae::IoError naming the file and what is missing, malformed, of the wrong shape or in a newer
 ///         format
 /// \throws msae::Error when there is not enough memory
-MSAE_EXPORT std::shared_ptr<models::SparseAutoencoder> load(const std::filesystem::path& folder,
+MSAE_EXPORT std::shared_ptr<models::SparseAutoencoder> load(const std::filesystem::path& path,
                                                             c10::Device device = c10::kCPU);
 
 }  // namespace msae::io
