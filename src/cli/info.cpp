@@ -10,7 +10,7 @@
 #include "cli/table.h"
 #include "core/printable.h"
 #include "data/hdf5_file.h"
-#include "data/npy_source.h"
+#include "data/shards.h"
 #include "io/model_folder_parts.h"
 #include "io/model_format.h"
 #include "msae/core/error.h"
@@ -114,14 +114,29 @@ Json file_info(const fs::path& file) {
     throw IoError(file.string() + " is not an HDF5 file but part of a run; see: msae info " + folder);
   }
   Json json = {{"kind", "data"}, {"path", file.string()}};
-  const auto opened = data::hdf5::File::open(file);
-  for (const auto* name : {"run", "data", "view", "point"}) {  // of a file of 'msae encode'
-    if (const auto value = opened.attribute(name); !value.empty()) json[name] = value;
+  if (data::hdf5::is_hdf5(file)) {
+    const auto opened = data::hdf5::File::open(file);
+    for (const auto* name : {"run", "data", "view", "point"}) {  // of a file of 'msae encode'
+      if (const auto value = opened.attribute(name); !value.empty()) json[name] = value;
+    }
   }
   json["data_sets"] = Json::array();
   for (const auto& found : data::list(file)) {
     json["data_sets"].push_back(
         {{"path", found.path}, {"shape", found.shape}, {"type", found.type}, {"embeddings", found.usable}});
+  }
+  return json;
+}
+
+// A folder of files that are data together.
+Json shards_info(const std::string& folder) {
+  Json json = {{"kind", "data"}, {"path", folder}, {"data_sets", Json::array()}};
+  for (const auto& file : data::shards_of(folder)) {
+    for (const auto& found : data::list(file)) {
+      const auto path = file.string() + (found.path.empty() ? "" : ":") + found.path;
+      json["data_sets"].push_back(
+          {{"path", path}, {"shape", found.shape}, {"type", found.type}, {"embeddings", found.usable}});
+    }
   }
   return json;
 }
@@ -160,7 +175,8 @@ Json describe(const InfoArguments& a) {
     auto json = is_model ? model_info(path) : Json{{"kind", "run"}, {"path", path}};
     add_training(path, json);
     if (is_model || json.contains("saved_step")) return json;
-    throw IoError(path + ": is a folder without a model (cfg.json, ae.pt) or a training state");
+    if (data::holds_embeddings(path)) return shards_info(path);
+    throw IoError(path + ": is a folder without a model (cfg.json, ae.pt), a training state or embeddings");
   }
   if (is_model) return model_info(path);
   if (is_list && fs::is_regular_file(path, error)) return file_info(path);
@@ -197,7 +213,8 @@ void add_info(CLI::App& program) {
   auto arguments = std::make_shared<InfoArguments>();
   command
       .add_option("PATH", arguments->path,
-                  "A data file, DATA (file.h5:/path, file.npy), or a model: the folder of a run or of "
+                  "A data file, or a folder of them, DATA (file.h5:/path, file.npy), or a model: the folder "
+                  "of a run or of "
                   "another program,\n"
                   "a .pth or .safetensors file")
       ->type_name("")

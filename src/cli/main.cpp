@@ -62,10 +62,9 @@ void wait_without_spinning(int count, char** values) {
 void describe(CLI::App& program) {
   program.description(
       "Hierarchical sparse autoencoders on precomputed embeddings: train, evaluate, look inside.\n"
-      "DATA is file.h5:/path, or file.h5 alone when it holds one two-dimensional data set of floats; "
-      "file.npy "
-      "of\n"
-      "NumPy, or name_ROWS_DIM.npy without a header, float32.\n"
+      "DATA is file.h5:/path, or file.h5 alone when it holds one two-dimensional data set of floats;\n"
+      "file.safetensors:name or file.pt:name, a tensor; file.npy of NumPy, or name_ROWS_DIM.npy without a\n"
+      "header, float32; or several files as one: a folder, or a quoted pattern like \"shards/*.h5:/path\".\n"
       "'msae SUBCOMMAND --help' explains every option; =VALUE and [VALUE] are defaults.");
   program.footer(
       "A first try:\n"

@@ -198,6 +198,12 @@ bool names_several(const std::string& file) {
   return fs::is_directory(file, error) || is_pattern(file);
 }
 
+bool holds_embeddings(const std::string& folder) {
+  std::error_code error;
+  return !members(folder).empty() || fs::is_directory(fs::path(folder) / "img_emb", error) ||
+         fs::is_directory(fs::path(folder) / "text_emb", error);
+}
+
 std::vector<fs::path> shards_of(const std::string& file) {
   std::error_code error;
   const bool is_folder = fs::is_directory(file, error);

@@ -15,6 +15,9 @@ namespace msae::data {
 /// Whether a name is a folder's, or a pattern.
 bool names_several(const std::string& file);
 
+/// Whether a folder has files of embeddings, or is one that clip-retrieval made.
+bool holds_embeddings(const std::string& folder);
+
 /// The files that a folder or a pattern names, all of one format, in the order of their names, numbers in
 /// them by value. \throws msae::IoError as open()
 std::vector<std::filesystem::path> shards_of(const std::string& file);
