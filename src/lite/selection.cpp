@@ -65,11 +65,16 @@ void append_kept(const models::SparseAutoencoderOptions& options, const Choice& 
   const bool by_size = options.ranking == Ranking::magnitude;
   const auto score = [&](float value) { return by_size ? std::abs(value) : value; };
   const auto first = static_cast<std::ptrdiff_t>(entries.size());
-  for (std::int64_t i = 0; i < choice.among; ++i) {
-    const auto place = static_cast<std::size_t>(i);
-    const auto threshold = choice.thresholds.empty() ? choice.threshold : choice.thresholds[place];
-    if (score(pre[place]) > threshold) entries.push_back({static_cast<std::int32_t>(i), pre[place]});
+  // Each takes the next place, and the one after it that place again where it stays out: a branch that no
+  // processor can foresee would take as long as all else here.
+  auto count = entries.size();
+  entries.resize(count + static_cast<std::size_t>(choice.among));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(choice.among); ++i) {
+    const auto threshold = choice.thresholds.empty() ? choice.threshold : choice.thresholds[i];
+    entries[count] = {static_cast<std::int32_t>(i), pre[i]};
+    count += score(pre[i]) > threshold ? 1 : 0;
   }
+  entries.resize(count);
   if (std::ssize(entries) - first > choice.k) {
     const auto cut = entries.begin() + first + choice.k;
     std::nth_element(entries.begin() + first, cut, entries.end(), [&](const auto& a, const auto& b) {

@@ -5,6 +5,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "core/file.h"
 #include "lite/hand_made.h"
 #include "msae/core/error.h"
 #include "msae/lite/encoder.h"

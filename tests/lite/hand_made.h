@@ -6,16 +6,17 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "core/atomic_file.h"
 #include "io/model_config.h"
 #include "io/model_files.h"
-#include "io/safetensors.h"
+#include "io/tensor_layout.h"
 #include "lite/stored_as.h"
+#include "support/files.h"
 
 namespace msae::test {
 
@@ -69,25 +70,35 @@ inline HandMade hand_made(io::ModelConfig config, unsigned seed = 1) {
   return model;
 }
 
+/// A safetensors file, without waiting for the disk.
+inline std::string safetensors(const std::vector<std::pair<std::string, io::Shape>>& names,
+                               const std::vector<const std::vector<double>*>& values,
+                               const std::string& dtype) {
+  auto header = nlohmann::json::object();
+  std::string bytes;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto begin = bytes.size();
+    for (const auto byte : stored_as(*values[i], dtype)) bytes += static_cast<char>(byte);
+    header[names[i].first] = {
+        {"dtype", dtype}, {"shape", names[i].second}, {"data_offsets", {begin, bytes.size()}}};
+  }
+  const auto text = header.dump();
+  const std::uint64_t length = text.size();
+  return std::string(reinterpret_cast<const char*>(&length), sizeof(length)) + text + bytes;
+}
+
 /// \param dtype as safetensors has it
 inline void write_model(const HandMade& model, const std::filesystem::path& folder,
                         const std::string& dtype = "F32") {
   const auto dim = model.config.dim, latents = model.config.latents;
-  std::vector<io::SafetensorsWriter::Declaration> tensors{{"W_dec", dtype, {latents, dim}},
-                                                          {"W_enc", dtype, {dim, latents}},
-                                                          {"b_dec", dtype, {dim}},
-                                                          {"b_enc", dtype, {latents}}};
-  if (io::has_threshold(model.config)) tensors.push_back({"threshold", dtype, {latents}});
-  std::filesystem::create_directories(folder);
-  files::AtomicFile file(folder / io::weights_name);
-  io::SafetensorsWriter writer(file, tensors);
-  for (const auto* values :
-       {&model.decoder, &model.encoder, &model.decoder_bias, &model.latent_bias, &model.threshold}) {
-    writer.write(stored_as(*values, dtype));
-  }
-  writer.finish();
-  file.commit();
-  files::write_file(folder / io::config_name, io::config_text(model.config));
+  std::vector<std::pair<std::string, io::Shape>> names{
+      {"W_dec", {latents, dim}}, {"W_enc", {dim, latents}}, {"b_dec", {dim}}, {"b_enc", {latents}}};
+  if (io::has_threshold(model.config)) names.push_back({"threshold", {latents}});
+  overwrite(folder / io::weights_name, safetensors(names,
+                                                   {&model.decoder, &model.encoder, &model.decoder_bias,
+                                                    &model.latent_bias, &model.threshold},
+                                                   dtype));
+  overwrite(folder / io::config_name, io::config_text(model.config));
 }
 
 /// Every kind with every option of ranking, tied, normalise_rows and soft cap that it can have.
