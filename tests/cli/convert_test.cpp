@@ -41,6 +41,43 @@ TEST_F(Convert, APublishedModelGoesThroughEveryFormat) {
   ASSERT_THAT(run({name, "a.safetensors", "--to", "safetensors"}), Succeeds());
   EXPECT_EQ(io::load_tensors(here / "a.safetensors").tensors.at("encoder").sizes(),
             (std::vector<std::int64_t>{64, 32}));
+  ASSERT_THAT(run({"a.safetensors", "b", "--to", "sparsify"}), Succeeds());
+  ASSERT_THAT(run({"b", "c", "--to", "dictionary-learning"}), Succeeds());
+  ASSERT_THAT(run({"c", "d", "--to", "sparsify"}), Succeeds());
+  EXPECT_EQ(contents(here / "d/sae.safetensors"), contents(here / "b/sae.safetensors"));
+  const std::vector<std::pair<std::string, std::string>> formats = {
+      {"folder", "sae-lens"}, {name, "reference"},          {"a.safetensors", "safetensors"},
+      {"b", "sparsify"},      {"c", "dictionary-learning"}, {"c/ae.pt", "dictionary-learning"}};
+  for (const auto& [path, format] : formats) {
+    EXPECT_EQ(info(path).at("format"), format);
+    EXPECT_EQ(info(path).at("k"), 8);
+  }
+}
+
+TEST_F(Convert, TheEncoderGoesOutAsOnnxAtOnePoint) {
+  const auto in = (published / topk).string();
+  ASSERT_THAT(run({in, "a.onnx", "--to", "onnx"}), Succeeds());
+  ASSERT_THAT(run({in, "b.onnx", "--to", "onnx", "--k", "3"}), Succeeds());
+  EXPECT_THAT(contents(here / "a.onnx"), HasSubstr("trained"));
+  EXPECT_THAT(contents(here / "b.onnx"), HasSubstr("k=3"));
+  EXPECT_THAT(run({in, "c.onnx", "--to", "onnx", "--k", "0"}), FailsSaying({"--k: must be at least 1"}));
+  EXPECT_THAT(run({in, "c.onnx", "--to", "onnx", "--k", "65"}), FailsSaying({"--k: must be from 0 to 64"}));
+  EXPECT_THAT(run({in, "c.onnx", "--to", "onnx", "--level", "2"}),
+              FailsSaying({"--level: is for models of several levels"}));
+  EXPECT_THAT(run({in, "c", "--to", "sparsify", "--k", "3"}),
+              FailsSaying({"--to: --k, --level and --all are for onnx"}));
+  EXPECT_THAT(run({"a.onnx", "c", "--to", "sae-lens"}), FailsSaying({"a.onnx: is for ONNX runtimes"}));
+  EXPECT_FALSE(fs::exists(here / "c.onnx") || fs::exists(here / "c"));
+}
+
+TEST_F(Convert, AModelThatAFormatCannotHoldIsRefused) {
+  const auto capped =
+      (published / "64_32_TopKReLU_8_False_True_1.5_toy_ViT-B~32_train_image_96_32.pth").string();
+  for (const std::string to : {"sparsify", "dictionary-learning"}) {
+    EXPECT_THAT(run({capped, "out", "--to", to}), FailsSaying({"model: ", " has no "}));
+  }
+  EXPECT_THAT(run({capped, "out.onnx", "--to", "onnx"}), Succeeds());
+  EXPECT_FALSE(fs::exists(here / "out"));
 }
 
 TEST_F(Convert, ARenamedFileIsWhatTheUserSays) {
@@ -69,7 +106,10 @@ TEST_F(Convert, NothingIsReplacedUnasked) {
   for (const auto& [to, out] : std::vector<std::pair<std::string, std::string>>{
            {"sae-lens", "folder"},
            {"reference", "64_32_TopKReLU_8_False_False_0.0_x.pth"},
-           {"safetensors", "a.safetensors"}}) {
+           {"safetensors", "a.safetensors"},
+           {"sparsify", "b"},
+           {"dictionary-learning", "c"},
+           {"onnx", "a.onnx"}}) {
     ASSERT_THAT(run({in, out, "--to", to}), Succeeds());
     EXPECT_THAT(run({in, out, "--to", to}), FailsSaying({out, "exists; name another file or pass --force"}));
     EXPECT_THAT(run({in, out, "--to", to, "--force"}), Succeeds());
@@ -85,6 +125,8 @@ TEST_F(Convert, WhatIsReadIsNeverReplaced) {
               FailsSaying({"OUT: ./run/sae_weights.safetensors is a file that is read"}));
   EXPECT_THAT(run({"run", "a.safetensors", "--to", "safetensors", "--json", "./a.safetensors"}),
               FailsSaying({"--json: ./a.safetensors is the file of OUT; name another"}));
+  EXPECT_THAT(run({"run", "run", "--to", "sparsify", "--force"}),
+              FailsSaying({"run/cfg.json is a file that is read"}));
   EXPECT_EQ(contents(here / "run/sae_weights.safetensors"), weights);
   EXPECT_FALSE(fs::exists(here / "a.safetensors"));
 }
@@ -102,7 +144,7 @@ TEST_F(Convert, WhatCannotBeReadOrWrittenIsSaid) {
   EXPECT_THAT(run({in, "none/a.pth", "--to", "reference"}), FailsSaying({"none/a.pth: cannot be written"}));
   EXPECT_THAT(run({in, "none/a.safetensors", "--to", "safetensors"}), FailsSaying({"cannot be written"}));
   EXPECT_THAT(run({in, "out"}), IsWrongUsage("--to"));
-  EXPECT_THAT(run({in, "out", "--to", "onnx"}), IsWrongUsage("--to"));
+  EXPECT_THAT(run({in, "out", "--to", "gguf"}), IsWrongUsage("--to"));
   EXPECT_THAT(run({in, "--to", "reference"}), IsWrongUsage("OUT"));
   EXPECT_FALSE(fs::exists(here / "out"));
 }

@@ -14,7 +14,7 @@ mkdir -p "$build/objects" "$build/$target"
 
 sources=(core/{atomic_file,file,memory,version} models/activation
   data/{half,hdf5_file,hdf5_source,hdf5_trouble,hdf5_type,hdf5_write,name,npy_source,objection,source}
-  io/{crc32,json_reader,model_config,pickle_calls,pickle_fields,pickle_reader,reference_checkpoint,reference_name,safetensors}
+  io/{crc32,dictionary_learning_file,json_reader,model_config,pickle_calls,pickle_fields,pickle_reader,reference_checkpoint,reference_name,safetensors,sparsify_config}
   io/{tensor_layout,torch_file,zip_archive})
 # shellcheck disable=SC2207  # flags are words
 hdf5=($(pkg-config --cflags --libs hdf5-serial 2>/dev/null || pkg-config --cflags --libs hdf5))

@@ -3,15 +3,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/file.h"
 #include "data/npy_source.h"
+#include "io/dictionary_learning_file.h"
 #include "io/model_config.h"
 #include "io/reference_checkpoint.h"
 #include "io/safetensors.h"
+#include "io/sparsify_config.h"
 #include "io/torch_file.h"
 #include "msae/core/error.h"
 
@@ -96,6 +99,31 @@ void safetensors_header(std::string_view bytes) {
 
 void model_config(std::string_view bytes) {
   refused_or_read([&] { io::config_text(io::parse_config(bytes, "cfg.json")); });
+}
+
+void model_text(std::string_view bytes) {
+  refused_or_read([&] {
+    io::ModelConfig config;
+    io::parse_model_text(bytes, "a.safetensors: model", config);
+    io::model_text(config);
+  });
+}
+
+void sparsify_config(std::string_view bytes) {
+  refused_or_read([&] { io::sparsify_text(io::parse_sparsify(bytes, "cfg.json")); });
+}
+
+// config.json, up to a zero byte, and ae.pt.
+void dictionary_learning(std::string_view bytes) {
+  refused_or_read([&] {
+    const auto end = std::min(bytes.find('\0'), bytes.size());
+    const MemoryFile memory(bytes.substr(std::min(end + 1, bytes.size())));
+    const io::TorchFile file(memory.path());
+    const auto found = io::parse_dictionary_learning(file, bytes.substr(0, end), "config.json");
+    for (const auto* tensor : {&found.encoder, &found.decoder, &found.pre_bias})
+      file.read_all(tensor->storage);
+    io::dictionary_config_text(found.activation, found.dim, found.latents);
+  });
 }
 
 void reference_name(std::string_view bytes) {

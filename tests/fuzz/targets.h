@@ -19,6 +19,12 @@ void npy_file(std::string_view bytes);
 void safetensors_header(std::string_view bytes);
 /// cfg.json.
 void model_config(std::string_view bytes);
+/// What a safetensors file of ours says of its model.
+void model_text(std::string_view bytes);
+/// cfg.json of sparsify.
+void sparsify_config(std::string_view bytes);
+/// Both files of a folder of dictionary_learning.
+void dictionary_learning(std::string_view bytes);
 /// A checkpoint's name, and what a user says in its place.
 void reference_name(std::string_view bytes);
 
@@ -33,6 +39,9 @@ inline constexpr Target targets[] = {{"pickle", pickle},
                                      {"npy_file", npy_file},
                                      {"model_config", model_config},
                                      {"safetensors_header", safetensors_header},
+                                     {"model_text", model_text},
+                                     {"sparsify_config", sparsify_config},
+                                     {"dictionary_learning", dictionary_learning},
                                      {"reference_name", reference_name}};
 
 }  // namespace msae::fuzz

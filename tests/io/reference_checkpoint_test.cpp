@@ -10,39 +10,25 @@
 #include "io/random_model.h"
 #include "io/tensor_file.h"
 #include "msae/core/error.h"
-#include "msae/core/log.h"
 #include "msae/io/exchange.h"
 #include "msae/io/model_folder.h"
 #include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tensors.h"
+#include "support/warnings.h"
 
 namespace msae::io {
 namespace {
 
 namespace fs = std::filesystem;
 using models::OperatingPoint;
+using test::Warnings;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using torch::Tensor;
 
 constexpr auto data_set = "_toy_ViT-B~32_train_image_96_32.pth";
-
-/// What the library says while this lives.
-class Warnings {
- public:
-  Warnings() {
-    log::set_sink([this](log::Level, std::string_view line) { lines_.emplace_back(line); });
-  }
-  Warnings(const Warnings&) = delete;
-  Warnings& operator=(const Warnings&) = delete;
-  ~Warnings() { log::set_sink({}); }
-  const std::vector<std::string>& lines() const { return lines_; }
-
- private:
-  std::vector<std::string> lines_;
-};
 
 /// The published results for one checkpoint, by name.
 using Results = std::function<Tensor(const std::string& name)>;

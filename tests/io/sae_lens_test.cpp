@@ -124,6 +124,32 @@ TEST(SaeLens, ComputesTheSameFromWhatWeStore) {
   }
 }
 
+// What SAELens does at every call, or keeps under another name, is done once as the folder is read.
+class SaeLensVariant : public SaeLensFolder {};
+
+TEST_P(SaeLensVariant, ComputesWhatSaeLensComputes) {
+  const torch::NoGradGuard no_grad;
+  const auto model = load(fixture(GetParam()));
+  auto expected = load_tensors(fixture(GetParam()) / "expected.safetensors").tensors;
+  const auto latents = model->encode(expected.at("x"));
+  expect_close(latents, expected.at("encode"));
+  EXPECT_TRUE((latents != 0).equal(expected.at("encode") != 0));
+  expect_close(model->forward(expected.at("x")), expected.at("decode"));
+}
+
+INSTANTIATE_TEST_SUITE_P(, SaeLensVariant,
+                         ::testing::Values("topk_rescale", "abstopk", "training_batchtopk",
+                                           "training_matryoshka_batchtopk"),
+                         [](const auto& tested) { return std::string(tested.param); });
+
+TEST(SaeLensTraining, TellsThePrefixesAndTheThreshold) {
+  const auto model = load(fixture("training_matryoshka_batchtopk"));
+  const auto& nested = std::get<models::PrefixMatryoshka>(model->activation());
+  EXPECT_EQ(nested.k, 6);
+  EXPECT_THAT(nested.sizes, ::testing::ElementsAre(12, 48));
+  EXPECT_FLOAT_EQ(model->threshold.item<float>(), 0.4f);
+}
+
 class OurFolder : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(OurFolder, IsStillWrittenWithTheSameKeysAndShapes) {
@@ -176,11 +202,12 @@ void expect_refused(const std::string& key, const nlohmann::json& value, const s
 
 TEST(SaeLens, ModelsThatWouldComputeSomethingElseAreRefused) {
   expect_refused("architecture", "gated",
-                 "is \"gated\": of SAELens' own models only standard, topk and jumprelu can be read");
+                 "is \"gated\": of SAELens' own models only standard, topk, abstopk, jumprelu");
+  expect_refused("architecture", "jumprelu_skip_transcoder", "can be read");
   expect_refused("normalize_activations", "layer_norm", "is \"layer_norm\": only none");
   expect_refused("normalize_activations", "expected_average_only_in", "only none");
   expect_refused("reshape_activations", "hook_z", "only none");
-  expect_refused("rescale_acts_by_decoder_norm", true, "is true: only false");
+  expect_refused("rescale_acts_by_decoder_norm", 1, "must be true or false");
 }
 
 }  // namespace
