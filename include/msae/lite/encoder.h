@@ -66,7 +66,7 @@ class MSAE_EXPORT Encoder {
   /// models::level_count() of its activation.
   std::int64_t level_count() const;
 
-  /// Latents of one raw embedding, in the time that reading the encoder takes.
+  /// Latents of one raw embedding. Most of its time is that of reading the encoder from memory.
   /// \param row   [dim]
   /// \param point how many latents to keep
   /// \return the active ones, ascending
