@@ -98,7 +98,7 @@ void save_dictionary_learning(const SparseAutoencoder& model, const fs::path& fo
   state.write();
   pair[1].write(config);
   files::commit_together(pair);
-  warn_of_levels(model, folder);
+  warn_of_lost_parts(model, folder);
 }
 
 std::shared_ptr<SparseAutoencoder> load_dictionary_learning(const fs::path& folder) {

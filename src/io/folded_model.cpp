@@ -71,7 +71,8 @@ void require_plain(const SparseAutoencoder& model, const std::string& program) {
   if (o.ranking != models::Ranking::positive) refuse("ranking by " + models::ranking_name(o.ranking));
 }
 
-void warn_of_levels(const SparseAutoencoder& model, const std::filesystem::path& path) {
+void warn_of_lost_parts(const SparseAutoencoder& model, const std::filesystem::path& path) {
+  if (model.options().tied) log::warning(path.string() + ": holds tied weights as two matrices");
   const auto* nested = std::get_if<models::Matryoshka>(&model.activation());
   if (!nested || nested->levels.size() < 2) return;
   log::warning(path.string() + ": holds the first level, k = " + std::to_string(nested->levels.front()) +

@@ -42,6 +42,6 @@ torch::Tensor log_thresholds(const torch::Tensor& thresholds);
 void require_plain(const models::SparseAutoencoder& model, const std::string& program);
 
 /// A warning of what other programs have no place for, and which changes neither encode() nor decode().
-void warn_of_levels(const models::SparseAutoencoder& model, const std::filesystem::path& path);
+void warn_of_lost_parts(const models::SparseAutoencoder& model, const std::filesystem::path& path);
 
 }  // namespace msae::io

@@ -64,7 +64,7 @@ void save_sparsify(const SparseAutoencoder& model, const fs::path& folder) {
   write_sparsify_weights(fold(model, stored_type(model)), pair[0]);
   pair[1].write(sparsify_text(config));
   files::commit_together(pair);
-  warn_of_levels(model, folder);
+  warn_of_lost_parts(model, folder);
 }
 
 std::shared_ptr<SparseAutoencoder> load_sparsify(const fs::path& folder) {
