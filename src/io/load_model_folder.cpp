@@ -128,7 +128,8 @@ void set_statistics(SparseAutoencoder& model, const Tensor& mean, double scale, 
 }
 
 std::shared_ptr<SparseAutoencoder> load_folder(const fs::path& folder) {
-  return build(read_config(folder), SafetensorsFile(folder / weights_name), folder);
+  const auto config = read_config(folder);
+  return build(config, SafetensorsFile(folder / weights_name), folder);
 }
 
 }  // namespace msae::io
