@@ -11,7 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-[[noreturn]] void refuse(const fs::path& path) {
+[[noreturn]] void refuse_path(const fs::path& path) {
   std::error_code ignored;
   const auto name = path.string();
   if (!fs::exists(path, ignored)) throw IoError(name + ": there is no such folder");
@@ -41,7 +41,7 @@ std::shared_ptr<models::SparseAutoencoder> load_any(const fs::path& path) {
     case ModelFormat::safetensors:
       return load_safetensors(path);
     default:
-      refuse(path);
+      refuse_path(path);
   }
 }
 

@@ -111,7 +111,7 @@ TEST_F(BadInput, Models) {
       {"info: model no_config",
        {"info", "models/no_config"},
        1,
-       {"models/no_config: is a folder without a model (cfg.json)"}},
+       {"models/no_config: is a folder without a model (cfg.json, ae.pt)"}},
       {"eval: no such folder", eval("none"), 1, {"models/none: there is no such folder"}},
       {"eval: model is a file",
        {"eval", "data.h5", "--data", "data.h5:/embeddings"},

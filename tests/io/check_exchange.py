@@ -226,7 +226,7 @@ def main():
         print(f"{package} {importlib.metadata.version(package)}")
     for what, error in sorted(worst.items()):
         print(f"{what}: largest difference {error:.1e} of the largest value")
-    sys.exit("\n".join(failures))
+    sys.exit("\n".join(failures) or 0)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ using ::testing::Not;
 TEST(SafetensorsModel, EveryModelComesBackBitForBit) {
   const test::TempDir folder;
   const auto file = folder / "model.safetensors", again = folder / "again.safetensors";
-  for (const auto& options : test::every_model(12, 40)) {
+  for (const auto& options : test::some_models(12, 40)) {
     SCOPED_TRACE(test::name(options));
     for (const auto type : {torch::kFloat32, torch::kFloat64}) {
       auto model = test::random_model(options, type);
