@@ -146,6 +146,7 @@ std::unique_ptr<EmbeddingSource> open_tensor(const fs::path& path, const std::ve
 
 std::vector<Listing> listings(std::vector<Tensor> tensors) {
   std::vector<Listing> listings;
+  listings.reserve(tensors.size());
   for (auto& tensor : tensors) listings.push_back(std::move(tensor.listing));
   return listings;
 }
