@@ -175,7 +175,8 @@ Json describe(const InfoArguments& a) {
     auto json = is_model ? model_info(path) : Json{{"kind", "run"}, {"path", path}};
     add_training(path, json);
     if (is_model || json.contains("saved_step")) return json;
-    if (data::holds_embeddings(path)) return shards_info(path);
+    const bool of_model = fs::exists(fs::path(path) / io::weights_name, error);  // without its cfg.json
+    if (!of_model && data::holds_embeddings(path)) return shards_info(path);
     throw IoError(path + ": is a folder without a model (cfg.json, ae.pt), a training state or embeddings");
   }
   if (is_model) return model_info(path);

@@ -130,7 +130,7 @@ auto of_newest_whole(const fs::path& folder, const Read& read) -> std::optional<
   try {
     return read(newest);
   } catch (const IoError& damage) {
-    if (!fs::exists(before)) throw IoError(std::string(damage.what()) + "; begin a run in a new folder");
+    if (!fs::exists(before)) throw;
     auto older = read(before);
     log::warning(std::string(damage.what()) + "; the state saved before it, of step " +
                  std::to_string(older.step) + ", is taken instead");
@@ -224,8 +224,8 @@ std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
 std::optional<SavedState> RunFolder::load_state() const {
   return of_newest_whole(options_.folder, [](const fs::path& path) {
     auto file = io::load_tensors(path);
+    auto state = parse_state(file.metadata, path);  // first, as one of a newer version may have other sums
     check_sum(file, path);
-    auto state = parse_state(file.metadata, path);
     state.tensors = std::move(file.tensors);
     return state;
   });

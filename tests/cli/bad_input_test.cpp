@@ -28,7 +28,7 @@ TEST_F(BadInput, Data) {
       {"no file named", ":/x", {":/x: names no file", "file.h5:/path"}},
       {"empty file", "empty.h5", {"empty.h5 is not an HDF5 file"}},
       {"no HDF5", "run/cfg.json", {"run/cfg.json is not an HDF5 file"}},
-      {"folder", "run", {"run is a folder; name an HDF5 file"}},
+      {"folder", "run", {"run is the folder of a model, not of embeddings"}},
       {"named pipe", "fifo", {"fifo is no regular file"}},
       {"device", "/dev/zero", {"/dev/zero is no regular file"}},
       {"cut within the header", "cut_header.h5", {"cut_header.h5", "incomplete"}},
