@@ -5,6 +5,7 @@ add_library(msae_base OBJECT
   core/file.cpp
   core/memory.cpp
   core/version.cpp
+  data/half.cpp
   io/json_reader.cpp
   io/model_config.cpp
   io/model_files.cpp

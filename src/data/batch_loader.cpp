@@ -2,11 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
-#include <deque>
-#include <exception>
-#include <mutex>
 #include <numeric>
 #include <optional>
 #include <stdexcept>
@@ -15,6 +11,8 @@
 #include <utility>
 
 #include "data/epoch_order.h"
+#include "data/handover.h"
+#include "data/pool_order.h"
 #include "data/row_pool.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
@@ -31,9 +29,7 @@ class RowReader {
 
   EmbeddingSource& source() { return source_; }
   std::size_t width() const { return width_; }
-  std::uint64_t bytes() const {
-    return saturating_product(saturating_product(static_cast<std::uint64_t>(rows_), width_), sizeof(float));
-  }
+  std::uint64_t bytes() const { return bytes_of_rows(rows_, source_.dim()); }
 
   /// Takes the whole source into memory, unless `stop` turns true on the way.
   void load(const std::atomic<bool>& stop) {
@@ -108,11 +104,11 @@ void LoaderOptions::validate() const {
 std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory) {
   constexpr std::uint64_t least = 1 << 18;
   const auto rows = static_cast<std::uint64_t>(rows_for_batches(source));
-  const auto row_bytes = saturating_product(static_cast<std::uint64_t>(source.dim()), sizeof(float));
-  const auto room = memory > 0 ? memory : available_memory() / 2;
-  const auto of_all = saturating_product(rows, row_bytes);
+  const auto room = room_for_rows(memory);
+  const auto of_all = bytes_of_rows(source.rows(), source.dim());
   if (of_all <= room) return all_rows;
-  const auto of_two = saturating_product(row_bytes + sizeof(std::int64_t), 2);  // and their order
+  const auto of_two =
+      saturating_product(bytes_of_rows(1, source.dim()) + sizeof(std::int64_t), 2);  // and their order
   const auto pool = std::max(memory > 0 ? 0 : least, room / of_two);
   if (pool < least && pool < rows) {
     throw Error("memory: " + human_bytes(memory) + " hold two pools of " + std::to_string(pool) +
@@ -124,18 +120,17 @@ std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory) 
 }
 
 class BatchLoader::Impl {
+  static LoaderOptions checked(LoaderOptions options) {
+    options.validate();
+    return options;
+  }
+
  public:
   Impl(EmbeddingSource& source, LoaderOptions options)
-      : options_(std::move(options)), reader_(source), rows_(rows_for_batches(source)) {
-    options_.validate();
-    if (!options_.shuffle) {
-      pool_rows_ = 0;
-    } else if (options_.shuffle_rows == 0) {
-      pool_rows_ = shuffled_rows(source, options_.memory);
-    }
-    if (pool_rows_ >= rows_) pool_rows_ = 0;
+      : options_(checked(std::move(options))), reader_(source), rows_(rows_for_batches(source)) {
+    choose_pools();
     // Now, not by the thread after a look at all the data.
-    require_memory_of_order(pool_rows_ > 0 ? (rows_ - 1) / piece_rows(source, pool_rows_) + 1 : rows_);
+    require_memory_of_order(pools_ ? pools_->pieces() : rows_);
   }
   ~Impl() { stop(); }
 
@@ -149,51 +144,39 @@ class BatchLoader::Impl {
 
   Batch next() {
     if (!thread_.joinable()) start();
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [this] { return !ready_.empty() || failure_; });
-    if (ready_.empty()) std::rethrow_exception(failure_);
-    Batch batch = std::move(ready_.front());
-    ready_.pop_front();
-    taken_.notify_one();
+    handover_.wait_for_made();  // stopped by this thread alone
+    Batch batch = std::move(ready_[handover_.slot_to_take()]);
+    handover_.taken();
     return batch;
   }
 
  private:
-  /// The loader's thread. Everything below the queue is its own while it runs.
+  void choose_pools() {
+    if (!options_.shuffle) return;
+    const auto& asked = options_.shuffle_rows;
+    const auto pool = asked > 0 ? asked : shuffled_rows(reader_.source(), options_.memory);
+    if (pool < rows_) pools_.emplace(rows_, pool, piece_rows(reader_.source(), pool));
+  }
+
+  /// The loader's thread. Everything but `ready_` is its own while it runs.
   void run() {
     try {
-      const auto room = options_.memory > 0 ? options_.memory : available_memory() / 2;
-      if (!pool_ && reader_.bytes() <= room) reader_.load(stopping_);
-      while (wait_for_room()) add(read());
+      if (!pool_ && reader_.bytes() <= room_for_rows(options_.memory)) reader_.load(handover_.stopping());
+      while (handover_.wait_for_room()) {
+        ready_[handover_.slot_to_make()] = read();
+        handover_.made();
+      }
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      failure_ = std::current_exception();
-      arrived_.notify_one();
+      handover_.failed();
     }
   }
 
-  bool wait_for_room() {
-    std::unique_lock lock(mutex_);
-    taken_.wait(lock,
-                [this] { return stopping_ || ready_.size() < static_cast<std::size_t>(options_.prefetch); });
-    return !stopping_;
-  }
-
-  void add(Batch batch) {
-    const std::lock_guard lock(mutex_);
-    ready_.push_back(std::move(batch));
-    arrived_.notify_one();
-  }
-
   void start() {
-    if (pool_rows_ > 0) start_pool();
+    if (pools_) {
+      const auto seed = [this](std::int64_t epoch) { return seed_of_epoch(options_, epoch); };
+      pool_.emplace(reader_.source(), *pools_, seed, place_.epoch, place_.index * options_.batch_size);
+    }
     thread_ = std::thread([this] { run(); });
-  }
-
-  void start_pool() {
-    const PoolOrder order(rows_, pool_rows_, piece_rows(reader_.source(), pool_rows_));
-    const auto seed = [this](std::int64_t epoch) { return seed_of_epoch(options_, epoch); };
-    pool_.emplace(reader_.source(), order, seed, place_.epoch, place_.index * options_.batch_size);
   }
 
   Batch read() {
@@ -225,36 +208,25 @@ class BatchLoader::Impl {
   /// Ends the thread and forgets what it read ahead.
   void stop() {
     if (!thread_.joinable()) return;
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-    }
-    taken_.notify_one();
+    handover_.stop();
     if (pool_) pool_->stop();
     thread_.join();
     pool_.reset();
-    stopping_ = false;
-    failure_ = nullptr;
-    ready_.clear();
+    handover_.reset();
   }
 
   LoaderOptions options_;
-  std::thread thread_;
-  std::atomic<bool> stopping_ = false;
-
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::condition_variable taken_;
-  std::deque<Batch> ready_;
-  std::exception_ptr failure_;
-
   RowReader reader_;
   std::int64_t rows_;
-  std::int64_t pool_rows_ = options_.shuffle_rows;  // 0: no pool
-  std::optional<RowPool> pool_;
+  std::optional<PoolOrder> pools_;  // none: all rows are shuffled together, or none
   BatchPlace place_;
   std::vector<std::int64_t> order_;
   std::int64_t order_epoch_ = -1;
+
+  std::vector<Batch> ready_ = std::vector<Batch>(static_cast<std::size_t>(options_.prefetch));
+  Handover handover_{options_.prefetch};  // of what is ready
+  std::optional<RowPool> pool_;           // while the thread runs
+  std::thread thread_;
 };
 
 BatchLoader::BatchLoader(EmbeddingSource& source, LoaderOptions options)

@@ -26,6 +26,15 @@ void require_memory_of_order(std::int64_t rows) {
                  "an order of " + std::to_string(rows) + " rows");
 }
 
+std::uint64_t bytes_of_rows(std::int64_t rows, std::int64_t dim) {
+  const auto values = saturating_product(static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(dim));
+  return saturating_product(values, sizeof(float));
+}
+
+std::uint64_t room_for_rows(std::uint64_t memory) {
+  return memory > 0 ? memory : available_memory() / 2;
+}
+
 std::int64_t rows_for_batches(const EmbeddingSource& source) {
   if (source.rows() >= 1 && source.dim() >= 1) return source.rows();
   throw std::invalid_argument(source.name() + " has no rows to make batches of");

@@ -19,6 +19,12 @@ std::uint64_t seed_of_epoch(const LoaderOptions& options, std::int64_t epoch);
 /// \throws msae::Error where the order of so many rows does not fit into memory
 void require_memory_of_order(std::int64_t rows);
 
+/// Bytes of rows as float32.
+std::uint64_t bytes_of_rows(std::int64_t rows, std::int64_t dim);
+
+/// What rows may take of the machine's memory, by LoaderOptions::memory.
+std::uint64_t room_for_rows(std::uint64_t memory);
+
 /// Checks that there is something to make batches of.
 /// \return its rows
 /// \throws std::invalid_argument naming a source without rows or columns

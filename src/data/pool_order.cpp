@@ -26,7 +26,7 @@ std::vector<RowRange> PoolOrder::ranges(std::int64_t pool, std::uint64_t seed) c
   std::vector<RowRange> ranges;
   const auto from = begin(pool), to = begin(pool + 1);
   std::int64_t place = 0;  // in the epoch
-  for (const auto piece : permutation((rows_ - 1) / piece_ + 1, seed)) {
+  for (const auto piece : permutation(pieces(), seed)) {
     const auto first = piece * piece_;
     const auto count = std::min(piece_, rows_ - first);
     const auto cut = std::max(from - place, std::int64_t{0});

@@ -25,6 +25,7 @@ class PoolOrder {
   PoolOrder(std::int64_t rows, std::int64_t pool, std::int64_t piece);
 
   std::int64_t pools() const { return pools_; }
+  std::int64_t pieces() const { return (rows_ - 1) / piece_ + 1; }
   /// Where a pool begins in the epoch; for pools(), the epoch's end.
   std::int64_t begin(std::int64_t pool) const;
   std::int64_t size(std::int64_t pool) const { return begin(pool + 1) - begin(pool); }

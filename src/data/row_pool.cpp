@@ -29,17 +29,10 @@ RowPool::~RowPool() {
   thread_.join();
 }
 
-void RowPool::stop() {
-  const std::lock_guard lock(mutex_);
-  stopping_ = true;
-  changed_.notify_all();
-}
-
 void RowPool::take(std::span<float> out) {
   while (!out.empty()) {
-    const auto* filled = wait_for_filled();
-    if (!filled) return;
-    const auto& pool = *filled;
+    if (!handover_.wait_for_made()) return;
+    const auto& pool = pools_[handover_.slot_to_take()];
     const auto count = std::min(out.size() / width_, pool.order.size() - taken_);
     for (std::size_t i = 0; i < count; ++i) {
       const auto from = static_cast<std::size_t>(pool.order[taken_ + i]) * width_;
@@ -48,30 +41,22 @@ void RowPool::take(std::span<float> out) {
     }
     out = out.subspan(count * width_);
     taken_ += count;
-    if (taken_ == pool.order.size()) give_back();
+    if (taken_ < pool.order.size()) return;
+    taken_ = 0;
+    handover_.taken();
   }
 }
 
 void RowPool::fill_pools() {
   try {
-    while (wait_for_room()) {
-      fill(pools_[static_cast<std::size_t>(filled_ % 2)], epoch_, next_);
+    while (handover_.wait_for_room()) {
+      fill(pools_[handover_.slot_to_make()], epoch_, next_);
       if (++next_ == order_.pools()) next_ = 0, ++epoch_;
-      const std::lock_guard lock(mutex_);
-      ++filled_;
-      changed_.notify_all();
+      handover_.made();
     }
   } catch (...) {
-    const std::lock_guard lock(mutex_);
-    failure_ = std::current_exception();
-    changed_.notify_all();
+    handover_.failed();
   }
-}
-
-bool RowPool::wait_for_room() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || filled_ < given_back_ + 2; });
-  return !stopping_;
 }
 
 void RowPool::fill(Pool& pool, std::int64_t epoch, std::int64_t index) {
@@ -80,27 +65,12 @@ void RowPool::fill(Pool& pool, std::int64_t epoch, std::int64_t index) {
   pool.values.resize(pool.order.size() * width_);
   std::span<float> room(pool.values);
   const auto ranges = order_.ranges(index, seed);
-  for (std::size_t i = 0; i < ranges.size() && !stopping_; ++i) {
+  for (std::size_t i = 0; i < ranges.size() && !handover_.stopping(); ++i) {
     if (i + 1 < ranges.size()) source_.expect(ranges[i + 1].first, ranges[i + 1].count);
     const auto values = static_cast<std::size_t>(ranges[i].count) * width_;
     source_.read(ranges[i].first, ranges[i].count, room.first(values));
     room = room.subspan(values);
   }
-}
-
-const RowPool::Pool* RowPool::wait_for_filled() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return filled_ > given_back_ || failure_ || stopping_; });
-  if (stopping_) return nullptr;
-  if (filled_ == given_back_) std::rethrow_exception(failure_);
-  return &pools_[static_cast<std::size_t>(given_back_ % 2)];
-}
-
-void RowPool::give_back() {
-  taken_ = 0;
-  const std::lock_guard lock(mutex_);
-  ++given_back_;
-  changed_.notify_all();
 }
 
 }  // namespace msae::data

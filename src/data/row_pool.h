@@ -4,16 +4,13 @@
 #pragma once
 
 #include <array>
-#include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <exception>
 #include <functional>
-#include <mutex>
 #include <span>
 #include <thread>
 #include <vector>
 
+#include "data/handover.h"
 #include "data/pool_order.h"
 #include "msae/data/source.h"
 
@@ -36,7 +33,7 @@ class RowPool {
   void take(std::span<float> out);
 
   /// Ends the reading soon, from any thread; there is nothing to take afterwards.
-  void stop();
+  void stop() { handover_.stop(); }
 
  private:
   struct Pool {
@@ -45,10 +42,7 @@ class RowPool {
   };
 
   void fill_pools();
-  bool wait_for_room();
   void fill(Pool& pool, std::int64_t epoch, std::int64_t index);
-  const Pool* wait_for_filled();
-  void give_back();
 
   EmbeddingSource& source_;
   PoolOrder order_;
@@ -56,14 +50,9 @@ class RowPool {
   std::size_t width_;
   std::int64_t epoch_, next_;  ///< of the pool to fill next
   std::size_t taken_;          ///< rows of the pool at hand
-  std::array<Pool, 2> pools_;  ///< number i of the pools since the beginning is in i % 2
-
-  std::atomic<bool> stopping_ = false;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::int64_t filled_ = 0, given_back_ = 0;
-  std::exception_ptr failure_;
-  std::thread thread_;  ///< last: it uses all of the above
+  std::array<Pool, 2> pools_;
+  Handover handover_{2};  ///< of the pools
+  std::thread thread_;    ///< last: it uses all of the above
 };
 
 }  // namespace msae::data

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
-#include <exception>
-#include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
+#include "data/handover.h"
 #include "train/device_queue.h"
 #include "train/feed.h"
 
@@ -61,7 +60,9 @@ class StreamingFeed final : public Feed {
     if (!worker_.joinable()) start();
     const auto steps = stream_in_use(place_.device);
     give_back(steps);
-    auto& slot = wait_for_filled();
+    handover_.wait_for_made();  // stopped by this thread alone
+    auto& slot = *slots_[handover_.slot_to_take()];
+    given_ = true;
     slot.copied.hold_back(steps);
     return slot.device.narrow(0, 0, slot.rows).to(place_.type);
   }
@@ -92,40 +93,22 @@ class StreamingFeed final : public Feed {
     worker_ = std::thread([this] { work(); });
   }
 
+  // What the call before gave out.
   void give_back(const c10::Stream& steps) {
-    if (taken_ == given_back_) return;
-    slots_[static_cast<std::size_t>(given_back_ % 2)]->used.set(steps);
-    const std::lock_guard lock(mutex_);
-    ++given_back_;
-    changed_.notify_all();
-  }
-
-  Slot& wait_for_filled() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return filled_ > taken_ || failure_; });
-    if (filled_ == taken_) std::rethrow_exception(failure_);
-    return *slots_[static_cast<std::size_t>(taken_++ % 2)];
+    if (!std::exchange(given_, false)) return;
+    slots_[handover_.slot_to_take()]->used.set(steps);
+    handover_.taken();
   }
 
   void work() {
     try {
-      while (wait_for_room()) {
-        fill(*slots_[static_cast<std::size_t>(filled_ % 2)]);
-        const std::lock_guard lock(mutex_);
-        ++filled_;
-        changed_.notify_all();
+      while (handover_.wait_for_room()) {
+        fill(*slots_[handover_.slot_to_make()]);
+        handover_.made();
       }
     } catch (...) {
-      const std::lock_guard lock(mutex_);
-      failure_ = std::current_exception();
-      changed_.notify_all();
+      handover_.failed();
     }
-  }
-
-  bool wait_for_room() {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return stopping_ || filled_ < given_back_ + 2; });
-    return !stopping_;
   }
 
   void fill(Slot& slot) {
@@ -143,17 +126,11 @@ class StreamingFeed final : public Feed {
   // Ends the thread, and waits for its copies: afterwards the buffers are nobody's.
   void stop() {
     if (!worker_.joinable()) return;
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      changed_.notify_all();
-    }
+    handover_.stop();
     worker_.join();
     give_back(stream_in_use(place_.device));
     for (const auto& slot : slots_) slot->copied.wait();
-    stopping_ = false;
-    failure_ = nullptr;
-    filled_ = taken_ = given_back_ = 0;
+    handover_.reset();
   }
 
   FeedPlace place_;
@@ -161,13 +138,9 @@ class StreamingFeed final : public Feed {
   data::BatchLoader loader_;  // the worker's while that runs
   c10::Stream copies_;
   std::array<std::optional<Slot>, 2> slots_;
+  data::Handover handover_{2};  // of the slots
+  bool given_ = false;          // the slot to take is the caller's until the next call
   std::thread worker_;
-
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::int64_t filled_ = 0, taken_ = 0, given_back_ = 0;  // batches
-  bool stopping_ = false;
-  std::exception_ptr failure_;
 };
 
 }  // namespace

@@ -165,9 +165,7 @@ class Fit {
     if (pool >= rows.rows()) return;
     fingerprint_ = with_pool(fingerprint_, pool, data::piece_rows(rows, pool));
     const auto bytes = [&](std::int64_t count) {
-      return human_bytes(
-          saturating_product(saturating_product(static_cast<std::uint64_t>(count), sizeof(float)),
-                             static_cast<std::uint64_t>(rows.dim())));
+      return human_bytes(data::bytes_of_rows(count, rows.dim()));
     };
     log::info(rows.name() + ": " + std::to_string(pool) + " of " + std::to_string(rows.rows()) +
               " rows are shuffled at a time, as they are read; all together need " + bytes(rows.rows()) +
