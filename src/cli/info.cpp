@@ -106,6 +106,10 @@ void say_how_to_go_on(const Json& json, const Common& common) {
                   printable(json["path"].get<std::string>()) + " --resume");
 }
 
+Json data_set_info(const std::string& path, const data::Listing& found) {
+  return {{"path", path}, {"shape", found.shape}, {"type", found.type}, {"embeddings", found.usable}};
+}
+
 Json file_info(const fs::path& file) {
   static const std::set<std::string> of_runs = {"cfg.json", "sae_weights.safetensors", "options.toml",
                                                 "metrics.csv"};
@@ -121,10 +125,7 @@ Json file_info(const fs::path& file) {
     }
   }
   json["data_sets"] = Json::array();
-  for (const auto& found : data::list(file)) {
-    json["data_sets"].push_back(
-        {{"path", found.path}, {"shape", found.shape}, {"type", found.type}, {"embeddings", found.usable}});
-  }
+  for (const auto& found : data::list(file)) json["data_sets"].push_back(data_set_info(found.path, found));
   return json;
 }
 
@@ -134,8 +135,7 @@ Json shards_info(const std::string& folder) {
   for (const auto& file : data::shards_of(folder)) {
     for (const auto& found : data::list(file)) {
       const auto path = file.string() + (found.path.empty() ? "" : ":") + found.path;
-      json["data_sets"].push_back(
-          {{"path", path}, {"shape", found.shape}, {"type", found.type}, {"embeddings", found.usable}});
+      json["data_sets"].push_back(data_set_info(path, found));
     }
   }
   return json;

@@ -1,6 +1,8 @@
 #include "data/half.h"
 
+#include <array>
 #include <cstring>
+#include <utility>
 
 namespace msae::data {
 namespace {
@@ -46,6 +48,17 @@ void convert(const std::byte* raw, bool swapped, std::span<float> out) {
 }
 
 }  // namespace
+
+std::optional<Element> element_of(std::string_view dtype) {
+  constexpr std::array<std::pair<std::string_view, Element>, 4> names{{{"F16", Element::float16},
+                                                                       {"BF16", Element::bfloat16},
+                                                                       {"F32", Element::float32},
+                                                                       {"F64", Element::float64}}};
+  for (const auto& [name, element] : names) {
+    if (name == dtype) return element;
+  }
+  return std::nullopt;
+}
 
 void to_float(const std::byte* raw, Element element, bool swapped, std::span<float> out) {
   switch (element) {

@@ -6,7 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
+#include <string_view>
 
 namespace msae::data {
 
@@ -59,6 +61,9 @@ constexpr const char* name_of(Element element) {
   }
   return "float64";
 }
+
+/// Of an element that safetensors calls so: "F16", "BF16", "F32", "F64".
+std::optional<Element> element_of(std::string_view dtype);
 
 /// Converts the out.size() elements at `raw`, which need no alignment, to float32; `swapped`: their byte
 /// order is not this machine's. float64 beyond float32's range becomes Inf.

@@ -68,14 +68,21 @@ void check_readable(const std::filesystem::path& path) {
   if (!std::ifstream(path)) throw IoError(name + " cannot be read: " + std::strerror(errno));
 }
 
+/// The shape of a data set's chunks; empty where it has none.
+std::vector<hsize_t> chunk_of(hid_t data_set, const DataSetInfo& info) {
+  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
+  if (H5Pget_layout(layout.get()) != H5D_CHUNKED) return {};
+  std::vector<hsize_t> chunk(info.shape.size());
+  H5Pget_chunk(layout.get(), static_cast<int>(chunk.size()), chunk.data());
+  return chunk;
+}
+
 /// The chunk cache must hold every chunk that a row crosses, twice over where a block of rows ends within
 /// chunks: else compressed chunks are unpacked again for every piece of them. Left alone where that would be
 /// a good part of memory.
 void fit_chunk_cache(hid_t data_set, hid_t access, const DataSetInfo& info) {
-  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
-  std::vector<hsize_t> chunk(info.shape.size());
-  if (H5Pget_layout(layout.get()) != H5D_CHUNKED || chunk.size() < 2) return;
-  H5Pget_chunk(layout.get(), static_cast<int>(chunk.size()), chunk.data());
+  const auto chunk = chunk_of(data_set, info);
+  if (chunk.size() < 2) return;
   std::uint64_t across = 1;
   for (std::size_t i = 1; i < chunk.size(); ++i) {
     across = saturating_product(across, info.shape[i] / std::max<hsize_t>(1, chunk[i]) + 1);
@@ -163,13 +170,8 @@ Handle::~Handle() {
 }
 
 std::string text(const std::vector<DataSetInfo>& data_sets) {
-  constexpr std::size_t most = 20;
-  std::string list;
-  for (std::size_t i = 0; i < std::min(most, data_sets.size()); ++i) {
-    list += (i > 0 ? ", " : "") + data_sets[i].text();
-  }
-  if (data_sets.size() > most) list += " and " + std::to_string(data_sets.size() - most) + " more";
-  return list.empty() ? "no data set" : list;
+  return data_sets.empty() ? "no data set"
+                           : first_few(data_sets, [](const DataSetInfo& info) { return info.text(); });
 }
 
 std::string DataSetInfo::text() const {
@@ -239,10 +241,8 @@ std::optional<DataSet::Place> DataSet::place() const {
 
 std::uint64_t DataSet::rows_of_chunk() const {
   const Session session;
-  const Handle layout{H5Dget_create_plist(handle_.get()), H5Pclose};
-  std::vector<hsize_t> chunk(info_.shape.size());
-  if (chunk.empty() || H5Pget_layout(layout.get()) != H5D_CHUNKED) return 1;
-  H5Pget_chunk(layout.get(), static_cast<int>(chunk.size()), chunk.data());
+  const auto chunk = chunk_of(handle_.get(), info_);
+  if (chunk.empty()) return 1;
   return std::max<hsize_t>(1, std::min<hsize_t>(chunk[0], info_.shape[0]));
 }
 

@@ -1,8 +1,8 @@
 #include "data/tensor_source.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include "core/file.h"
@@ -27,17 +27,6 @@ struct Tensor {
   std::uint64_t begin = 0;
   bool in_rows = true;
 };
-
-std::optional<Element> element_of(std::string_view dtype) {
-  constexpr std::array<std::pair<std::string_view, Element>, 4> names{{{"F16", Element::float16},
-                                                                       {"BF16", Element::bfloat16},
-                                                                       {"F32", Element::float32},
-                                                                       {"F64", Element::float64}}};
-  for (const auto& [name, element] : names) {
-    if (name == dtype) return element;
-  }
-  return std::nullopt;
-}
 
 Tensor described(std::string name, const io::Shape& shape, const std::string& dtype) {
   Tensor tensor;
@@ -90,19 +79,15 @@ std::vector<Tensor> tensors_of(const io::TorchFile& file) {
 }
 
 std::string text(const std::vector<Tensor>& tensors) {
-  constexpr std::size_t most = 20;
-  std::string list;
-  for (std::size_t i = 0; i < std::min(most, tensors.size()); ++i) {
-    const auto& [path, shape, type, usable] = tensors[i].listing;
-    list +=
-        (i > 0 ? ", " : "") + printable(path) + (path.empty() ? "" : " ") + data::text(shape) + " " + type;
-  }
-  if (tensors.size() > most) list += " and " + std::to_string(tensors.size() - most) + " more";
-  return list.empty() ? "no tensor" : list;
+  const auto one = [](const Tensor& tensor) {
+    const auto& [path, shape, type, usable] = tensor.listing;
+    return printable(path) + (path.empty() ? "" : " ") + data::text(shape) + " " + type;
+  };
+  return tensors.empty() ? "no tensor" : first_few(tensors, one);
 }
 
 /// What is called `name`, which users may write as a path.
-const Tensor& named(const std::vector<Tensor>& tensors, const std::string& name, const std::string& file) {
+Tensor named(const std::vector<Tensor>& tensors, const std::string& name, const std::string& file) {
   for (const auto& wanted : {name, name.substr(name.starts_with('/') ? 1 : 0)}) {
     const auto found = std::find_if(tensors.begin(), tensors.end(),
                                     [&](const Tensor& tensor) { return tensor.listing.path == wanted; });
@@ -111,11 +96,10 @@ const Tensor& named(const std::vector<Tensor>& tensors, const std::string& name,
   throw IoError(file + ": no tensor " + printable(name) + "; the file holds " + text(tensors));
 }
 
-const Tensor& only_candidate(const std::vector<Tensor>& tensors, const std::string& file) {
+Tensor only_candidate(const std::vector<Tensor>& tensors, const std::string& file) {
   std::vector<Tensor> candidates;
-  for (const auto& tensor : tensors) {
-    if (tensor.listing.usable) candidates.push_back(tensor);
-  }
+  std::copy_if(tensors.begin(), tensors.end(), std::back_inserter(candidates),
+               [](const Tensor& tensor) { return tensor.listing.usable; });
   if (candidates.empty() && tensors.size() == 1) return tensors.front();  // its trouble is worth telling
   if (candidates.empty()) {
     throw IoError(file + " holds no two-dimensional floating-point tensor; it holds " + text(tensors));
@@ -124,13 +108,13 @@ const Tensor& only_candidate(const std::vector<Tensor>& tensors, const std::stri
     throw IoError(file + " holds several tensors of embeddings: " + text(candidates) + "; name one, as in " +
                   file + ":" + candidates.front().listing.path);
   }
-  return *std::find_if(tensors.begin(), tensors.end(), [](const Tensor& t) { return t.listing.usable; });
+  return candidates.front();
 }
 
 std::unique_ptr<EmbeddingSource> open_tensor(const fs::path& path, const std::vector<Tensor>& tensors,
                                              const std::string& wanted) {
   const auto file = path.string();
-  const auto& tensor = wanted.empty() ? only_candidate(tensors, file) : named(tensors, wanted, file);
+  const auto tensor = wanted.empty() ? only_candidate(tensors, file) : named(tensors, wanted, file);
   const auto& [inside, shape, type, usable] = tensor.listing;
   const auto name = file + (inside.empty() ? "" : ":" + inside);
   const auto no = objection(shape, printable(type), tensor.element.has_value());

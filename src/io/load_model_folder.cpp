@@ -82,7 +82,7 @@ std::shared_ptr<SparseAutoencoder> build(const ModelConfig& config, const Safete
   const StoredTensor decoder(file, "W_dec", {config.latents, config.dim});
   const StoredTensor input_bias(file, "b_dec", {config.dim});
   const StoredTensor latent_bias(file, "b_enc", {config.latents});
-  const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const auto type = decoder.model_type();
   const auto json = (folder / config_name).string();
   auto model = empty_model(options_of(config, json + ": msae."), type, folder.string());
   set_statistics(*model, mean_of(config), config.scale, json + ": msae.mean", json + ": msae.scale");

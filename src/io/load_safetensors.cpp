@@ -52,7 +52,7 @@ std::shared_ptr<SparseAutoencoder> load_safetensors(const std::filesystem::path&
   const Shape matrix{config.latents, config.dim};
   const StoredTensor encoder(file, "encoder", matrix);
   const StoredTensor decoder(file, "decoder", matrix);
-  const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const auto type = decoder.model_type();
   auto model = empty_model(options_of(config, name + ": model."), type, name);
   decoder.copy_to(model->decoder);
   if (!config.tied) encoder.copy_to(model->encoder);

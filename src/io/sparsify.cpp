@@ -75,7 +75,7 @@ std::shared_ptr<SparseAutoencoder> load_sparsify(const fs::path& folder) {
   const StoredTensor decoder(file, "W_dec", {config.latents, config.dim});
   const StoredTensor latent_bias(file, "encoder.bias", {config.latents});
   const StoredTensor pre_bias(file, "b_dec", {config.dim});
-  const auto type = decoder.type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
+  const auto type = decoder.model_type();
   auto model =
       empty_model({.dim = config.dim, .latents = config.latents, .activation = models::TopK{.k = config.k}},
                   type, folder.string());

@@ -18,6 +18,8 @@ class StoredTensor {
   StoredTensor(const SafetensorsFile& file, const std::string& name, const Shape& shape);
 
   c10::ScalarType type() const { return type_; }
+  /// Of a model with these weights: float64 stays so, all others become float32.
+  c10::ScalarType model_type() const { return type_ == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32; }
   std::int64_t size(std::size_t dimension) const { return entry_.shape[dimension]; }
 
   torch::Tensor rows(std::int64_t first, std::int64_t count) const;

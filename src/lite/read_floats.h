@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/half.h"
 #include "io/safetensors.h"
 
 namespace msae::lite {
@@ -27,6 +28,7 @@ class StoredFloats {
   const io::SafetensorsFile& file_;
   const io::TensorEntry& entry_;
   std::string where_;
+  data::Element element_ = data::Element::float32;
 };
 
 }  // namespace msae::lite

@@ -238,6 +238,8 @@ void RunFolder::save_state(const SavedState& state) const {
                        {"step", std::to_string(state.step)},
                        {"seconds", full_digits(state.seconds)},
                        {"fingerprint", state.fingerprint}}};
+  for (auto& [name, tensor] : file.tensors)
+    tensor = tensor.detach().cpu().contiguous();  // once for sum and file
   file.metadata[sum_key] = std::to_string(io::checksum(file));
   const auto newest = state_file(options_.folder);
   files::AtomicFile out(newest);

@@ -58,15 +58,6 @@ class SavedStates : public testing::Test {
     auto model = make_model();
     return error_of<IoError>([&] { Trainer(model, brief()).fit(data_, {.folder = run_, .resume = true}); });
   }
-  static std::vector<std::string> metrics(const fs::path& folder) {
-    std::ifstream in(folder / "metrics.csv");
-    std::vector<std::string> lines;
-    for (std::string line; std::getline(in, line);) {
-      for (int i = 0; i < 2; ++i) line.resize(line.rfind(','));  // of time
-      lines.push_back(line);
-    }
-    return lines;
-  }
 
   data::SyntheticHierarchy data_ = make_data();
   models::SparseAutoencoder straight_ = make_model();

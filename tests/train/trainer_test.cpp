@@ -33,17 +33,6 @@ void expect_equal(const models::SparseAutoencoder& a, const models::SparseAutoen
   }
 }
 
-// Lines of metrics.csv without the two columns of time.
-std::vector<std::string> metrics(const std::filesystem::path& folder) {
-  std::ifstream in(folder / "metrics.csv");
-  std::vector<std::string> lines;
-  for (std::string line; std::getline(in, line);) {
-    for (int i = 0; i < 2; ++i) line.resize(line.rfind(','));
-    lines.push_back(line);
-  }
-  return lines;
-}
-
 TEST(Trainer, LowersTheLossOfEveryKind) {
   auto data = make_data(400);
   for (const auto& activation : test::every_activation(32)) {
