@@ -34,7 +34,7 @@ struct SweepArguments {
 
 // Of a run's own file, as the words of a fingerprint: what decides its numbers.
 std::string what_counts(std::map<std::string, std::string> options) {
-  for (const auto* name : {"out", "eval", "save-every", "log-every", "threads", "device"})
+  for (const auto* name : {"out", "eval", "save-every", "log-every", "memory", "threads", "device"})
     options.erase(name);
   std::string words;
   for (const auto& [name, value] : options) {
@@ -115,8 +115,11 @@ class Sweep {
     const auto planned = plan_quietly(arguments, rows);
     train::RunFolder::check(planned.run);
     if (!train::RunFolder::has_state(planned.run)) return;
-    const auto changed = train::differences(what_counts(options_of_run(arguments.out)),
-                                            what_counts(options_in(planned.run.description)));
+    auto before = options_of_run(arguments.out);
+    const auto now = options_in(planned.run.description);
+    if (now.count("shuffle-rows") == 0)
+      before.erase("shuffle-rows");  // auto: a run keeps to what it began with
+    const auto changed = train::differences(what_counts(before), what_counts(now));
     if (changed.empty()) return;
     throw IoError(arguments.out + ": holds a run with other options: " + changed +
                   "; go on without changing them, or name a new folder by --out");

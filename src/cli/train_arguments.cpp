@@ -160,7 +160,7 @@ void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& 
                     " say, or more --epochs gives a better model");
 }
 
-// "auto" is left to the trainer where rows may stay on a device.
+// "auto" is left to the trainer where rows may stay on a device, and where a run goes on as it began.
 std::int64_t parse_shuffle_rows(const TrainArguments& a, const data::EmbeddingSource& data) {
   const auto& text = a.shuffle_rows;
   if (text == "all") return data::all_rows;

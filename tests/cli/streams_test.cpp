@@ -94,7 +94,8 @@ TEST(Streams, CompletionCompletesInBash) {
   EXPECT_EQ(completed("msae train --mod"), "--model\n");
   EXPECT_EQ(completed("msae train --model m"), "matryoshka\n");
   EXPECT_EQ(completed("msae completion \"\""), "bash zsh fish\n");
-  EXPECT_EQ(completed("msae convert run out --to \"\""), "sae-lens reference safetensors\n");
+  EXPECT_EQ(completed("msae convert run out --to \"\""),
+            "sae-lens sparsify dictionary-learning reference safetensors onnx\n");
   EXPECT_EQ(completed("msae train --device c"), "cpu cuda\n");
   EXPECT_EQ(completed("msae train --weights \"\""), "uniform reverse\n");
   EXPECT_EQ(completed("$MSAE train data.h5 : /e"), "/embeddings\n");
