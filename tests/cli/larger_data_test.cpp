@@ -7,10 +7,6 @@ namespace {
 
 using testing::HasSubstr;
 
-std::string weights(const Workplace& here, const std::string& run) {
-  return contents(here / run / "sae_weights.safetensors");
-}
-
 // shards/part_1.h5 to part_10.h5:/rows, 60 rows of dimension 16 each.
 void write_shards(const Workplace& here) {
   std::filesystem::create_directory(here / "shards");
@@ -33,7 +29,7 @@ TEST(LargerData, InSeveralFilesIsTrainedOnAndTold) {
   write_shards(here);
   ASSERT_THAT(here.run(small_training("shards", "whole")), Succeeds());
   ASSERT_THAT(here.run(small_training("shards/part_*.h5:/rows", "pattern")), Succeeds());
-  EXPECT_TRUE(weights(here, "whole") == weights(here, "pattern"));
+  EXPECT_TRUE(here.weights("whole") == here.weights("pattern"));
   EXPECT_THAT(here.run({"eval", "whole", "--data", "shards:/rows"}), Succeeds());
   const auto told = here.run({"info", "shards", "--json", "-"});
   ASSERT_THAT(told, Succeeds());
@@ -50,12 +46,12 @@ TEST(LargerData, IsShuffledAPartAtATimeTheSameWayAgain) {
   ASSERT_THAT(here.run(small_training(data, "auto")), Succeeds());
   const auto pooled = here.run(small_training(data, "parts", {"--shuffle-rows", "200"}));
   ASSERT_THAT(pooled, Succeeds());
-  EXPECT_TRUE(weights(here, "all") == weights(here, "auto"));
-  EXPECT_FALSE(weights(here, "all") == weights(here, "parts"));
+  EXPECT_TRUE(here.weights("all") == here.weights("auto"));
+  EXPECT_FALSE(here.weights("all") == here.weights("parts"));
   EXPECT_THAT(contents(here / "auto" / "options.toml"), HasSubstr("shuffle-rows = \"all\"\n"));
   EXPECT_THAT(contents(here / "parts" / "options.toml"), HasSubstr("shuffle-rows = 200\n"));
   ASSERT_THAT(here.run({"train", "--config", "parts/options.toml", "--out", "again"}), Succeeds());
-  EXPECT_TRUE(weights(here, "again") == weights(here, "parts"));
+  EXPECT_TRUE(here.weights("again") == here.weights("parts"));
 }
 
 TEST(LargerData, IsRefusedWhereMemoryIsTooSmallForAPool) {

@@ -107,6 +107,11 @@ void Process::signal(int number) const {
   if (process_ > 0) ::kill(process_, number);
 }
 
+void Process::limit_files(std::size_t bytes) const {
+  const rlimit limit{bytes, bytes};
+  if (process_ > 0) ::prlimit(process_, RLIMIT_FSIZE, &limit, nullptr);
+}
+
 bool Process::running() {
   if (process_ > 0 && ::waitpid(process_, &status_, WNOHANG) == process_) process_ = -1;
   return process_ > 0;
@@ -141,6 +146,10 @@ Outcome Workplace::shell(const std::string& script) const {
                     "' 2>'" + (output / "err").string() + "'";
   const int status = std::system(call.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contents(output / "out"), contents(output / "err")};
+}
+
+std::string Workplace::weights(const std::string& run) const {
+  return contents(folder_ / run / "sae_weights.safetensors");
 }
 
 std::vector<std::string> Workplace::names() const {

@@ -37,6 +37,8 @@ class Process {
   ~Process();
 
   void signal(int number) const;
+  /// As `file_limit`, from now on.
+  void limit_files(std::size_t bytes) const;
   bool running();
   Outcome wait();
   /// What it has written to stderr so far.
@@ -65,6 +67,8 @@ class Workplace {
   /// A script of sh in which $MSAE is the program.
   Outcome shell(const std::string& script) const;
   bool has(const std::string& name) const { return std::filesystem::exists(folder_ / name); }
+  /// The bytes of the run's file of weights.
+  std::string weights(const std::string& run) const;
   /// Names of everything in it, files in folders included.
   std::vector<std::string> names() const;
 

@@ -20,10 +20,6 @@ Arguments long_training(const std::string& out, const Arguments& more = {}) {
   return train(out, Arguments{"--steps", "1500", "--batch-size", "150", "--log-every", "10"} + more);
 }
 
-std::string weights(const Workplace& here, const std::string& run) {
-  return contents(here / run / "sae_weights.safetensors");
-}
-
 // metrics.csv without the two last columns, which tell the time.
 std::vector<std::string> timeless_metrics(const Workplace& here, const std::string& run) {
   auto rows = lines(contents(here / run / "metrics.csv"));
@@ -62,7 +58,7 @@ TEST_P(StoppedRun, GoesOnToWhatItWouldHaveBeen) {
   const auto resumed = here.run({"train", "--out", "parted", "--resume"});
   ASSERT_THAT(resumed, Succeeds());
   EXPECT_THAT(resumed.err, HasSubstr("going on from step " + std::to_string(step)));
-  EXPECT_TRUE(weights(here, "parted") == weights(here, "whole"));
+  EXPECT_TRUE(here.weights("parted") == here.weights("whole"));
   EXPECT_EQ(timeless_metrics(here, "parted"), timeless_metrics(here, "whole"));
 }
 
@@ -98,8 +94,32 @@ TEST(Resume, AKilledRunGoesOnFromItsLastSave) {
   EXPECT_LT(info.at("saved_step"), info.at("steps"));
   EXPECT_EQ(told.err, "msae: stopped on the way; go on with: msae train --out parted --resume\n");
   ASSERT_THAT(here.run({"train", "--out", "parted", "--resume", "--save-every", "300"}), Succeeds());
-  EXPECT_TRUE(weights(here, "parted") == weights(here, "whole"));
+  EXPECT_TRUE(here.weights("parted") == here.weights("whole"));
   EXPECT_EQ(timeless_metrics(here, "parted"), timeless_metrics(here, "whole"));
+}
+
+// A full disk, as a limit on the size of files makes it for whoever has no disk to fill.
+TEST(Resume, GoesOnOnceThereIsRoomToSave) {
+  const Workplace here;
+  ASSERT_THAT(here.run(long_training("whole")), Succeeds());
+  Process process(here.path(), long_training("parted", {"--save-every", "5steps"}));
+  while (process.running() && !here.has("parted/state/previous.safetensors")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  process.limit_files(10'000);
+  const auto failed = process.wait();
+  ASSERT_EQ(failed.exit_code, 1) << failed.err;
+  const auto info = parse(here.run({"info", "parted", "--json", "-"}).out);
+  const auto saved = info.at("saved_step").get<int>();
+  EXPECT_GE(saved, 10);
+  EXPECT_THAT(lines(failed.err).back(),
+              AllOf(StartsWith("msae: parted/state/state.safetensors: cannot be written: "),
+                    HasSubstr("the run is kept as it was at step " + std::to_string(saved) +
+                              ", --resume goes on from there")));
+  ASSERT_THAT(here.run({"train", "--out", "parted", "--resume"}), Succeeds());
+  EXPECT_TRUE(here.weights("parted") == here.weights("whole"));
+  EXPECT_EQ(timeless_metrics(here, "parted"), timeless_metrics(here, "whole"));
+  for (const auto& name : here.names()) EXPECT_THAT(name, testing::Not(HasSubstr(".tmp")));
 }
 
 TEST(Resume, SigtermSavesLikeCtrlC) {
@@ -112,20 +132,20 @@ TEST(Resume, SigtermSavesLikeCtrlC) {
 
 TEST(Resume, AFinishedRunStaysAsItIs) {
   const Workplace here;
-  const auto model = weights(here, "run");
+  const auto model = here.weights("run");
   const auto metrics = contents(here / "run" / "metrics.csv");
   const auto resumed = here.run({"train", "--out", "run", "--resume"});
   ASSERT_THAT(resumed, Succeeds());
   EXPECT_THAT(resumed.err,
               AllOf(HasSubstr("run: was finished before, 20 steps"), testing::Not(HasSubstr("going on"))));
-  EXPECT_TRUE(weights(here, "run") == model);
+  EXPECT_TRUE(here.weights("run") == model);
   EXPECT_EQ(contents(here / "run" / "metrics.csv"), metrics);
 }
 
 TEST(Resume, OtherOptionsAreRefusedAndNothingIsLost) {
   const Workplace here;
   const auto names = here.names();
-  const auto model = weights(here, "run");
+  const auto model = here.weights("run");
   const auto metrics = contents(here / "run" / "metrics.csv");
   const auto options = contents(here / "run" / "options.toml");
   const auto resume = [&](const Arguments& more) {
@@ -139,7 +159,7 @@ TEST(Resume, OtherOptionsAreRefusedAndNothingIsLost) {
     EXPECT_THAT(resume(other), FailsSaying({"run: holds a run with other options", "name a new folder"}));
   }
   EXPECT_EQ(here.names(), names);
-  EXPECT_TRUE(weights(here, "run") == model);
+  EXPECT_TRUE(here.weights("run") == model);
   EXPECT_EQ(contents(here / "run" / "metrics.csv"), metrics);
   EXPECT_EQ(contents(here / "run" / "options.toml"), options);
 }
@@ -157,7 +177,7 @@ TEST(Resume, ANewFolderBeginsARunAndSaysSo) {
   const auto begun = here.run(train("new", {"--resume"}));
   ASSERT_THAT(begun, Succeeds());
   EXPECT_THAT(begun.err, HasSubstr("new: nothing to go on from yet, a new run begins"));
-  EXPECT_TRUE(weights(here, "new") == weights(here, "run"));
+  EXPECT_TRUE(here.weights("new") == here.weights("run"));
 }
 
 }  // namespace

@@ -25,10 +25,6 @@ std::vector<std::string> columns(const std::string& line) {
   return found;
 }
 
-std::string weights(const Workplace& here, const std::string& run) {
-  return contents(here / run / "sae_weights.safetensors");
-}
-
 TEST(RunFolder, HoldsModelOptionsMetricsAndState) {
   const Workplace here;
   std::vector<std::string> names;
@@ -83,8 +79,8 @@ TEST(RunFolder, OptionsRepeatTheRunBitForBit) {
     const Workplace there;
     ASSERT_THAT(there.run(train("first", options)), Succeeds());
     ASSERT_THAT(there.run({"train", "--config", "first/options.toml", "--out", "second"}), Succeeds());
-    EXPECT_TRUE(weights(there, "first") == weights(there, "second")) << testing::PrintToString(options);
-    EXPECT_FALSE(weights(there, "first") == weights(here, "run") && options.size() > 2);
+    EXPECT_TRUE(there.weights("first") == there.weights("second")) << testing::PrintToString(options);
+    EXPECT_FALSE(there.weights("first") == here.weights("run") && options.size() > 2);
   }
 }
 
@@ -94,7 +90,7 @@ TEST(RunFolder, OptionsRepeatTheRunFromAnotherFolder) {
   const auto elsewhere = here / "elsewhere";
   std::filesystem::create_directory(elsewhere);
   ASSERT_THAT(run(elsewhere, {"train", "--config", "../first/options.toml", "--out", "second"}), Succeeds());
-  EXPECT_TRUE(weights(here, "first") == weights(here, "elsewhere/second"));
+  EXPECT_TRUE(here.weights("first") == here.weights("elsewhere/second"));
   EXPECT_THAT(run(elsewhere, {"train", "--out", "../first", "--resume"}), Succeeds());
   // ".." after a link is the folder above what it leads to.
   const Workplace there;
@@ -139,7 +135,7 @@ TEST(RunFolder, NamesWithQuotesAndSpacesComeBackFromTheOptions) {
   call[1] = name + ":/embeddings";
   ASSERT_THAT(here.run(call), Succeeds());
   ASSERT_THAT(here.run({"train", "--config", "a run/options.toml", "--out", "again"}), Succeeds());
-  EXPECT_TRUE(weights(here, "a run") == weights(here, "again"));
+  EXPECT_TRUE(here.weights("a run") == here.weights("again"));
 }
 
 TEST(RunFolder, AnEmptyFolderThatIsThereWillDo) {
@@ -153,7 +149,7 @@ constexpr std::size_t small_file = 6000;
 
 TEST(RunFolder, AFullDiskIsSaidAndLeavesOldFilesWhole) {
   const Workplace here;
-  const auto before = weights(here, "run");
+  const auto before = here.weights("run");
   const auto state = contents(here / "run" / "state" / "state.safetensors");
   EXPECT_THAT(here.run({"eval", "run", "--data", "data.h5:/embeddings", "--json", "-"}, small_file),
               Succeeds());
@@ -166,7 +162,7 @@ TEST(RunFolder, AFullDiskIsSaidAndLeavesOldFilesWhole) {
   for (const auto& name : here.names()) EXPECT_THAT(name, testing::Not(HasSubstr(".tmp")));
   // Resuming a finished run writes the model anew.
   EXPECT_EQ(here.run({"train", "--out", "run", "--resume"}, small_file).exit_code, 1);
-  EXPECT_TRUE(weights(here, "run") == before);
+  EXPECT_TRUE(here.weights("run") == before);
   EXPECT_TRUE(contents(here / "run" / "state" / "state.safetensors") == state);
   EXPECT_THAT(here.run({"synth", "data.h5", "--force"}, small_file),
               FailsSaying({"data.h5: cannot be written"}));

@@ -27,9 +27,6 @@ class Sweep : public testing::Test {
     write(text);
     return here.run(Arguments{"sweep", "c.toml"} + more);
   }
-  std::string weights(const std::string& run) const {
-    return contents(here / run / "sae_weights.safetensors");
-  }
   std::vector<std::string> runs(const std::string& out) const {
     std::vector<std::string> names;
     for (const auto& entry : fs::directory_iterator(here / out)) {
@@ -63,7 +60,7 @@ TEST_F(Sweep, TrainsEveryCombinationThatHasASay) {
   ASSERT_THAT(here.run(train("alone", {"--latents", "32", "--steps", "4", "--holdout", "0.1", "--seed", "2",
                                        "--weights", "reverse"})),
               Succeeds());
-  EXPECT_TRUE(weights("sweep/matryoshka-seed2-reverse") == weights("alone"));
+  EXPECT_TRUE(here.weights("sweep/matryoshka-seed2-reverse") == here.weights("alone"));
   Arguments pareto{"pareto", "--data", "data.h5:/embeddings", "--holdout", "0.1", "--json", "p.json"};
   const auto told = parse(contents(here / "s.json"));
   for (const auto& run : told.at("runs")) pareto.push_back(run.at("run"));
@@ -80,7 +77,7 @@ TEST_F(Sweep, FinishedRunsAreSkippedAndAChangedFileIsRefused) {
   const std::string text = std::string(small) + "model = 'topk'\nk = [4, 8]\n";
   ASSERT_THAT(sweep(text, {"--out", "other"}), Succeeds());
   EXPECT_FALSE(here.has("sweep"));
-  const auto before = weights("other/topk-k8");
+  const auto before = here.weights("other/topk-k8");
   const auto again = sweep(text + "log-every = 2\n", {"--out", "other"});
   ASSERT_THAT(again, Succeeds());
   EXPECT_THAT(again.err, AllOf(HasSubstr("run 1 of 2, topk-k4: was finished before, 4 steps"),
@@ -91,7 +88,7 @@ TEST_F(Sweep, FinishedRunsAreSkippedAndAChangedFileIsRefused) {
                            "name a new folder by --out"}));
   EXPECT_THAT(sweep(text + "unit-rows = true\n", {"--out", "other"}),
               FailsSaying({"unit-rows was unset and is true now"}));
-  EXPECT_TRUE(weights("other/topk-k8") == before);
+  EXPECT_TRUE(here.weights("other/topk-k8") == before);
   // More values are more runs.
   EXPECT_THAT(sweep(std::string(small) + "model = 'topk'\nk = [4, 8, 16]\n", {"--out", "other"}), Succeeds());
   EXPECT_THAT(runs("other"), ElementsAre("topk-k16", "topk-k4", "topk-k8"));
@@ -118,7 +115,7 @@ class StoppedSweep : public Sweep, public testing::WithParamInterface<Stop> {
     static const auto all = [this] {
       std::map<std::string, std::string> found;
       EXPECT_THAT(here.run({"sweep", "c.toml", "--out", "whole", "--quiet"}), Succeeds());
-      for (const auto& name : runs("whole")) found[name] = weights("whole/" + name);
+      for (const auto& name : runs("whole")) found[name] = here.weights("whole/" + name);
       return found;
     }();
     return all;
@@ -153,7 +150,7 @@ TEST_P(StoppedSweep, GoesOnToWhatItWouldHaveBeen) {
                                  HasSubstr("run 2 of 4, matryoshka-seed1-levels8,32: trained, 400 steps")));
   ASSERT_EQ(runs("parted").size(), undisturbed().size());
   for (const auto& [name, expected] : undisturbed())
-    EXPECT_TRUE(weights("parted/" + name) == expected) << name;
+    EXPECT_TRUE(here.weights("parted/" + name) == expected) << name;
 }
 
 INSTANTIATE_TEST_SUITE_P(, StoppedSweep,
