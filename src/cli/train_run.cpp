@@ -1,5 +1,6 @@
 #include "cli/train_run.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/data_options.h"
@@ -57,7 +58,9 @@ std::string progress_text(const train::Progress& p) {
 std::string outcome_text(const train::TrainResult& result) {
   const auto steps = std::to_string(result.steps) + " steps in " + duration(result.seconds);
   if (!result.last) return "was finished before, " + steps;
-  return "trained, " + steps + " (" + fixed(result.step_milliseconds, 0) + " ms a step)";
+  const auto waited = result.waiting_seconds / std::max(result.seconds, 1e-9);
+  const auto waiting = waited < 0.02 ? "" : ", waited for rows for " + fixed(100 * waited, 0) + " % of it";
+  return "trained, " + steps + " (" + fixed(result.step_milliseconds, 0) + " ms a step)" + waiting;
 }
 
 nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult& result) {
@@ -65,7 +68,9 @@ nlohmann::ordered_json to_json(const TrainArguments& a, const train::TrainResult
                                  {"finished", result.finished},
                                  {"steps", result.steps},
                                  {"seconds", result.seconds},
-                                 {"step_ms", result.step_milliseconds}};
+                                 {"step_ms", result.step_milliseconds},
+                                 {"first_rows_seconds", result.first_rows_seconds},
+                                 {"waiting_seconds", result.waiting_seconds}};
   if (result.last) {
     json.update({{"loss", result.last->loss},
                  {"fvu", result.last->fvu},

@@ -15,6 +15,7 @@
 #include "data/pool_order.h"
 #include "data/row_pool.h"
 #include "msae/core/error.h"
+#include "msae/core/log.h"
 #include "msae/core/memory.h"
 
 namespace msae::data {
@@ -161,7 +162,7 @@ class BatchLoader::Impl {
   /// The loader's thread. Everything but `ready_` is its own while it runs.
   void run() {
     try {
-      if (!pool_ && reader_.bytes() <= room_for_rows(options_.memory)) reader_.load(handover_.stopping());
+      if (!pool_) load_what_fits();
       while (handover_.wait_for_room()) {
         ready_[handover_.slot_to_make()] = read();
         handover_.made();
@@ -169,6 +170,15 @@ class BatchLoader::Impl {
     } catch (...) {
       handover_.failed();
     }
+  }
+
+  void load_what_fits() {
+    const auto room = room_for_rows(options_.memory);
+    if (reader_.bytes() <= room) return reader_.load(handover_.stopping());
+    if (!options_.shuffle) return;
+    log::warning(reader_.source().name() + ": all rows are shuffled together, but need " +
+                 human_bytes(reader_.bytes()) + " of memory where " + human_bytes(room) +
+                 " may be taken; they are read from the file batch by batch, which is slow");
   }
 
   void start() {

@@ -25,14 +25,6 @@ std::unique_ptr<EmbeddingSource> open_only_array(const fs::path& file, const std
                 inside);
 }
 
-std::vector<Listing> list_npy(const fs::path& file) {
-  const auto source = open_npy(file);
-  return {{"",
-           {static_cast<std::uint64_t>(source->rows()), static_cast<std::uint64_t>(source->dim())},
-           "floating point",
-           true}};
-}
-
 constexpr std::array formats{Format{"HDF5", hdf5_endings, open_hdf5, list_hdf5},
                              Format{"npy", npy_endings, open_only_array, list_npy},
                              Format{"safetensors", safetensors_endings, open_safetensors, list_safetensors},

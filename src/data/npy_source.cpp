@@ -192,6 +192,10 @@ RawLayout layout_by_name(const files::File& file) {
   return {0, static_cast<std::int64_t>(shape[0]), static_cast<std::int64_t>(shape[1])};
 }
 
+RawLayout layout_of(const files::File& file) {
+  return has_header(file) ? layout_by_header(file) : layout_by_name(file);
+}
+
 }  // namespace
 
 NpyHeader parse_npy_header(std::string_view text, const std::string& file) {
@@ -222,8 +226,16 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& file) {
 
 std::unique_ptr<EmbeddingSource> open_npy(const std::filesystem::path& path) {
   files::File file(path);
-  const auto layout = has_header(file) ? layout_by_header(file) : layout_by_name(file);
+  const auto layout = layout_of(file);
   return raw_file(std::move(file), path.string(), layout);
+}
+
+std::vector<Listing> list_npy(const std::filesystem::path& path) {
+  const auto layout = layout_of(files::File(path));
+  return {{"",
+           {static_cast<std::uint64_t>(layout.rows), static_cast<std::uint64_t>(layout.dim)},
+           name_of(layout.element),
+           true}};
 }
 
 }  // namespace msae::data

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/half.h"
+#include "msae/data/listing.h"
 #include "msae/data/source.h"
 
 namespace msae::data {
@@ -33,5 +34,7 @@ NpyHeader parse_npy_header(std::string_view text, const std::string& file);
 /// A file without a header is named NAME_ROWS_DIM.npy and holds ROWS x DIM float32 in this machine's order.
 /// \throws msae::IoError as open(), and when the file is shorter than its header says
 std::unique_ptr<EmbeddingSource> open_npy(const std::filesystem::path& file);
+/// The one array, which has no name. \throws msae::IoError as open_npy()
+std::vector<Listing> list_npy(const std::filesystem::path& file);
 
 }  // namespace msae::data

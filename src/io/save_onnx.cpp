@@ -26,9 +26,7 @@ using torch::Tensor;
 class EncoderGraph {
  public:
   EncoderGraph(const SparseAutoencoder& model, OperatingPoint point, const fs::path& file)
-      : model_(model), point_(point), k_(model.top_k(point)), file_(file) {
-    if (k_ && *k_ < 1) throw std::invalid_argument("k: must be at least 1 in an ONNX file, not 0");
-  }
+      : model_(model), point_(checked(point, model)), k_(model.top_k(point_)), file_(file) {}
 
   const OnnxGraph& build() {
     graph_.input("embeddings", model_.dim());
@@ -45,6 +43,12 @@ class EncoderGraph {
   }
 
  private:
+  static OperatingPoint checked(OperatingPoint point, const SparseAutoencoder& model) {
+    if (point.kind != OperatingPoint::Kind::top) return point;
+    if (point.value >= 1 && point.value <= model.latents()) return point;
+    throw std::invalid_argument("k: must be from 1 to the number of latents, " +
+                                std::to_string(model.latents()) + ", not " + std::to_string(point.value));
+  }
   std::string constant(const std::string& name, const Tensor& values) {
     tensors_.push_back(values.to(torch::kCPU, torch::kFloat32).contiguous());
     const auto& stored = tensors_.back();

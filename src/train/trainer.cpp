@@ -122,7 +122,7 @@ class Fit {
     TrainResult result;
     while (step_ < steps_ && !stopped()) {
       const auto begun = Clock::now();
-      one_step();
+      one_step(result);
       if (step_ % log_every_ == 0 || step_ == steps_) report(callback, result);
       step_times_.push_back(seconds_since(begun));
       if (folder_ && step_ < steps_ && save_is_due()) save();
@@ -199,8 +199,11 @@ class Fit {
     feed_ = make_resident_feed(FeedPlace::of(model_), kept, loader_options(model_, options_));
   }
 
-  void one_step() {
-    engine_->step(next_batch(), learning_rate(options_, step_, steps_, per_epoch_));
+  void one_step(TrainResult& result) {
+    const auto asked = Clock::now();
+    const auto batch = next_batch();
+    (step_ == first_step_ ? result.first_rows_seconds : result.waiting_seconds) += seconds_since(asked);
+    engine_->step(batch, learning_rate(options_, step_, steps_, per_epoch_));
     ++step_;
   }
 
@@ -272,7 +275,14 @@ class Fit {
     SavedState state{{}, step_, seconds(), fingerprint_, engine_->state()};
     copy_named(model_.named_parameters(), state.tensors);
     copy_named(model_.named_buffers(), state.tensors);
-    folder_->save_state(state);
+    try {
+      folder_->save_state(state);
+    } catch (const IoError& error) {
+      if (saved_step_ == 0) throw;
+      throw IoError(std::string(error.what()) + "; the run is kept as it was at step " +
+                    std::to_string(saved_step_) + ", --resume goes on from there");
+    }
+    saved_step_ = step_;
     last_saved_ = Clock::now();
   }
 
@@ -302,7 +312,7 @@ class Fit {
       throw IoError(saved.file.string() + ": damaged, " + error.what() +
                     "; the run cannot go on from it, begin one in a new folder");
     }
-    step_ = saved.step;
+    step_ = saved_step_ = saved.step;
     seconds_before_ = saved.seconds;
     if (step_ < steps_) log::info("going on from step " + std::to_string(step_));
   }
@@ -323,7 +333,7 @@ class Fit {
   std::unique_ptr<Engine> engine_;
   std::string fingerprint_;
   std::int64_t rows_in_data_ = 0, per_epoch_ = 1, steps_ = 0, log_every_ = 1;
-  std::int64_t step_ = 0, first_step_ = 0, last_logged_ = 0;
+  std::int64_t step_ = 0, first_step_ = 0, last_logged_ = 0, saved_step_ = 0;
   double seconds_before_ = 0;
   Clock::time_point started_ = Clock::now(), last_saved_ = started_, last_logged_at_ = started_;
   std::vector<double> step_times_;

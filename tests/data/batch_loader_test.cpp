@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "msae/core/error.h"
+#include "support/warnings.h"
 
 namespace msae::data {
 namespace {
@@ -271,6 +272,21 @@ TEST(BatchLoader, HoldsASetInMemoryUpToTheGivenSize) {
       EXPECT_GT(source.reads.size(), 22u);
     }
   }
+}
+
+TEST(BatchLoader, SaysWhenRowsThatAreShuffledTogetherDoNotFit) {
+  Numbered source(100);
+  const auto said = [&](const LoaderOptions& options) {
+    const test::Warnings warnings;
+    { BatchLoader(source, options).next(); }
+    return warnings.lines();
+  };
+  EXPECT_THAT(
+      said({.batch_size = 10, .memory = streamed, .shuffle_rows = all_rows}),
+      ::testing::ElementsAre(::testing::HasSubstr("read from the file batch by batch, which is slow")));
+  EXPECT_THAT(said({.batch_size = 10}), ::testing::IsEmpty());
+  EXPECT_THAT(said({.batch_size = 10, .shuffle = false, .memory = streamed}), ::testing::IsEmpty());
+  EXPECT_THAT(said({.batch_size = 10, .memory = streamed, .shuffle_rows = 50}), ::testing::IsEmpty());
 }
 
 TEST(BatchLoader, ReadsAscendingAndNeighboursTogether) {

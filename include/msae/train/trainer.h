@@ -48,6 +48,8 @@ struct TrainResult {
   std::int64_t steps = 0;           ///< done, those before a resume included
   double seconds = 0;               ///< spent training, those before a resume included
   double step_milliseconds = 0;     ///< median of this session's steps
+  double first_rows_seconds = 0;    ///< this session waited for its first batch, and what is read before it
+  double waiting_seconds = 0;       ///< this session waited for the batches after that
   std::optional<StepMetrics> last;  ///< of the last logged step, if this session had any
 };
 
