@@ -13,7 +13,8 @@ build=build/fuzz
 mkdir -p "$build/objects" "$build/$target"
 
 sources=(core/{atomic_file,file,memory,version} models/activation
-  data/{half,hdf5_file,hdf5_source,hdf5_trouble,hdf5_type,hdf5_write,name,npy_source,objection,source}
+  data/{format,half,hdf5_file,hdf5_source,hdf5_trouble,hdf5_type,hdf5_write,name,npy_source,objection,raw_file,shards,source}
+  data/tensor_source
   io/{crc32,dictionary_learning_file,json_reader,model_config,pickle_calls,pickle_fields,pickle_reader,reference_checkpoint,reference_name,safetensors,sparsify_config}
   io/{tensor_layout,torch_file,zip_archive})
 # shellcheck disable=SC2207  # flags are words

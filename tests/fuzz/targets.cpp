@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "core/file.h"
 #include "data/npy_source.h"
+#include "data/tensor_source.h"
 #include "io/dictionary_learning_file.h"
 #include "io/model_config.h"
 #include "io/reference_checkpoint.h"
@@ -17,6 +19,10 @@
 #include "io/sparsify_config.h"
 #include "io/torch_file.h"
 #include "msae/core/error.h"
+#include "msae/data/source.h"
+#include "support/files.h"
+#include "support/hdf5_files.h"
+#include "support/temp_dir.h"
 
 namespace msae::fuzz {
 namespace {
@@ -35,12 +41,42 @@ class MemoryFile {
   files::Descriptor descriptor_;
 };
 
+/// Files and folders of embeddings, of every kind.
+class SampleFolder {
+ public:
+  SampleFolder() {
+    const std::string values(24, '\0'),
+        header = R"({"x":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]}})";
+    for (const auto* folder : {"parts", "empty", "both/img_emb", "both/text_emb"}) {
+      std::filesystem::create_directories(folder_ / folder);
+    }
+    for (const auto* name : {"a_3_2.npy", "b:c_2_3.npy", "parts/p_1_6.npy", "parts/q_2_3.npy",
+                             "both/img_emb/i_3_2.npy", "both/text_emb/t_6_1.npy"}) {
+      test::overwrite(folder_ / name, values);
+    }
+    std::string length(8, '\0');
+    length[0] = static_cast<char>(header.size());
+    test::overwrite(folder_ / "d.safetensors", length + header + values);
+    test::Hdf5File(folder_ / "e.h5").floats("/g/x", {3, 2}, std::vector<float>(6));
+  }
+  std::string path() const { return folder_.path().string(); }
+
+ private:
+  test::TempDir folder_;
+};
+
 template <class Parse>
 void refused_or_read(const Parse& parse) {
   try {
     parse();
   } catch (const Error&) {  // IoError, or not enough memory
   }
+}
+
+void read_last_row(data::EmbeddingSource& source) {
+  if (source.dim() > 1'000'000) return;
+  std::vector<float> row(static_cast<std::size_t>(source.dim()));
+  source.read_unchecked(source.rows() - 1, 1, row);
 }
 
 /// Looks at every value, and at most so deep, as values may lie in themselves.
@@ -84,13 +120,26 @@ void npy_header(std::string_view bytes) {
 }
 
 void npy_file(std::string_view bytes) {
-  refused_or_read([&] {
-    const MemoryFile memory(bytes);
-    const auto source = data::open_npy(memory.path());
-    if (source->dim() > 1'000'000) return;
-    std::vector<float> row(static_cast<std::size_t>(source->dim()));
-    source->read_unchecked(source->rows() - 1, 1, row);
-  });
+  refused_or_read([&] { read_last_row(*data::open_npy(MemoryFile(bytes).path())); });
+}
+
+void safetensors_data(std::string_view bytes) {
+  const MemoryFile memory(bytes);
+  refused_or_read([&] { data::list_safetensors(memory.path()); });
+  refused_or_read([&] { read_last_row(*data::open_safetensors(memory.path(), "")); });
+}
+
+void torch_data(std::string_view bytes) {
+  const MemoryFile memory(bytes);
+  refused_or_read([&] { data::list_torch(memory.path()); });
+  refused_or_read([&] { read_last_row(*data::open_torch(memory.path(), "")); });
+}
+
+void data_name(std::string_view bytes) {
+  if (bytes.find('\0') != bytes.npos || bytes.find("..") != bytes.npos)
+    return;  // no name, or out of the folder
+  static const SampleFolder folder;
+  refused_or_read([&] { read_last_row(*data::open(folder.path() + "/" + std::string(bytes))); });
 }
 
 void safetensors_header(std::string_view bytes) {

@@ -15,6 +15,12 @@ void torch_file(std::string_view bytes);
 void npy_header(std::string_view bytes);
 /// A .npy file, with or without a header.
 void npy_file(std::string_view bytes);
+/// Embeddings in a file of safetensors.
+void safetensors_data(std::string_view bytes);
+/// Embeddings in a file of torch.save.
+void torch_data(std::string_view bytes);
+/// What a user names as DATA, in a folder that holds files of every kind.
+void data_name(std::string_view bytes);
 /// The JSON of a safetensors header.
 void safetensors_header(std::string_view bytes);
 /// cfg.json.
@@ -37,6 +43,9 @@ inline constexpr Target targets[] = {{"pickle", pickle},
                                      {"torch_file", torch_file},
                                      {"npy_header", npy_header},
                                      {"npy_file", npy_file},
+                                     {"safetensors_data", safetensors_data},
+                                     {"torch_data", torch_data},
+                                     {"data_name", data_name},
                                      {"model_config", model_config},
                                      {"safetensors_header", safetensors_header},
                                      {"model_text", model_text},
