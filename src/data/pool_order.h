@@ -15,8 +15,9 @@ struct RowRange {
   bool operator==(const RowRange&) const = default;
 };
 
-/// The source in pieces, the pieces in random order, and that cut into pools of about equal size, each
-/// permuted by itself. Everything is a pure function of the sizes and a seed.
+/// The source in pieces, of which every pool has one out of so many that lie together as there are pools,
+/// drawn at random. Pools are of about equal size, and each is permuted by itself. Everything is a pure
+/// function of the sizes and a seed.
 class PoolOrder {
  public:
   /// \param rows  of the source, at least 1
@@ -32,16 +33,18 @@ class PoolOrder {
   /// In which pool a place in the epoch lies.
   std::int64_t pool_at(std::int64_t place) const;
 
-  /// What to read for one pool, in the order in which it is put there.
+  /// What to read for one pool, in the order in which it is put there: nearly that of the file.
   std::vector<RowRange> ranges(std::int64_t pool, std::uint64_t seed) const;
   /// In which order the rows of a pool are taken: numbers in the pool.
   std::vector<std::int64_t> order(std::int64_t pool, std::uint64_t seed) const;
 
  private:
+  std::vector<std::int64_t> pieces_in_turn(std::uint64_t seed) const;
+
   std::int64_t rows_, piece_, pools_;
 };
 
-/// Rows of a piece: some megabytes, whole chunks of the file, and a small part of the pool.
+/// Rows of a piece: about 32,768 values, whole chunks of the file, and a small part of the pool.
 std::int64_t piece_rows(const EmbeddingSource& source, std::int64_t pool);
 
 }  // namespace msae::data

@@ -65,8 +65,12 @@ void RowPool::fill(Pool& pool, std::int64_t epoch, std::int64_t index) {
   pool.values.resize(pool.order.size() * width_);
   std::span<float> room(pool.values);
   const auto ranges = order_.ranges(index, seed);
+  constexpr std::size_t ahead = 32;  // so many small reads keep a disk busy
+  std::size_t expected = 0;
   for (std::size_t i = 0; i < ranges.size() && !handover_.stopping(); ++i) {
-    if (i + 1 < ranges.size()) source_.expect(ranges[i + 1].first, ranges[i + 1].count);
+    for (; expected < std::min(ranges.size(), i + ahead); ++expected) {
+      source_.expect(ranges[expected].first, ranges[expected].count);
+    }
     const auto values = static_cast<std::size_t>(ranges[i].count) * width_;
     source_.read(ranges[i].first, ranges[i].count, room.first(values));
     room = room.subspan(values);

@@ -44,7 +44,7 @@ def main():
         data = folder / "data.h5"
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([a.msae, "synth", data, "--rows", "20000", "--dim", "64"], check=True, **quiet)
-        options = [f"{data}:/embeddings", "--latents", "1024", "--steps", "1500", "--batch-size", "256", "--save-every",
+        options = [f"{data}:/embeddings", "--latents", "1024", "--steps", "3000", "--batch-size", "256", "--save-every",
                    "7steps", "--log-every", "5", "--threads", "1", "--auxk", "0.03"]
         if a.pool:
             options += ["--shuffle-rows", "3000"]
@@ -57,7 +57,7 @@ def main():
         while kills < a.kills:
             # A resumed process takes a while to begin; what it trains is about a fiftieth of the run.
             process = subprocess.Popen([a.msae, "train", *options, "--out", run, "--resume"], **quiet)
-            time.sleep(0.3 + chance.random() * 2 * whole / a.kills)
+            time.sleep(0.2 + chance.random() * 1.5 * whole / a.kills)
             if process.poll() is not None:
                 sys.exit(f"finished, or failed, after {kills} kills: exit {process.returncode}")
             process.kill()

@@ -68,6 +68,11 @@ def train(a, data, out, memory):
     return 1000 * a.batch / result["step_ms"], mean_rate(out), peak[0], result
 
 
+def waiting(result):
+    return (f"waited {100 * result['waiting_seconds'] / result['seconds']:.2f} % of {result['seconds']:.0f} s, after "
+            f"{result['first_rows_seconds']:.1f} s for the first rows")
+
+
 def mean_rate(out):
     rows = [line.split(",") for line in (out / "metrics.csv").read_text().splitlines()[1:]]
     first, last = rows[len(rows) // 5], rows[-1]
@@ -95,11 +100,12 @@ def main():
     name = f"{a.data}:/x"
     median, mean, peak, result = train(a, name, a.folder / "pooled", a.memory)
     print(f"--memory {a.memory}: {mean:.0f} rows/s (median step {median:.0f}), peak {peak / 1e9:.2f} GB, "
-          f"FVU {result['fvu']:.4f}", flush=True)
+          f"{waiting(result)}", flush=True)
     # As many rows as fit in memory: what a step takes when it never waits.
     median_in, mean_in, peak_in, result = train(a, name, a.folder / "resident", "1TB") \
         if a.gigabytes < 4 else part_in_memory(a, rows)
-    print(f"from memory: {mean_in:.0f} rows/s (median step {median_in:.0f}), peak {peak_in / 1e9:.2f} GB")
+    print(f"from memory: {mean_in:.0f} rows/s (median step {median_in:.0f}), peak {peak_in / 1e9:.2f} GB, "
+          f"{waiting(result)}")
     print(f"ratio {mean / mean_in:.3f}")
 
 

@@ -105,8 +105,10 @@ void measure(const std::string& data) {
   const auto rows = [&] { read_rows(data); };
   const double raw_cold = rate(true, raw), rows_cold = rate(true, rows);
   const double raw_warm = rate(false, raw), rows_warm = rate(false, rows);
-  std::printf("%-40s %6.2f  %8.2f %8.2f  %8.2f %8.2f\n", fs::path(data).filename().c_str(), bytes / 1e9,
-              raw_cold, rows_cold, raw_warm, rows_warm);
+  const auto named = msae::data::split_name(data);
+  const auto label = fs::path(named.file).filename().string() + (named.path.empty() ? "" : ":" + named.path);
+  std::printf("%-40s %6.2f  %8.2f %8.2f  %8.2f %8.2f\n", label.c_str(), bytes / 1e9, raw_cold, rows_cold,
+              raw_warm, rows_warm);
   std::fflush(stdout);
 }
 

@@ -33,9 +33,9 @@ for source in "${sources[@]}"; do
   objects+=("$build/objects/${source//\//_}.o")
   compile "src/$source.cpp" "${objects[-1]}"
 done
-objects+=("$build/objects/targets.o" "$build/objects/$target.o")
-compile tests/fuzz/targets.cpp "$build/objects/targets.o"
-compile tests/fuzz/fuzzer.cpp "$build/objects/$target.o" "-DMSAE_FUZZ_TARGET=$target"
+objects+=("$build/objects/fuzz_targets.o" "$build/objects/fuzzer_of_$target.o")
+compile tests/fuzz/targets.cpp "$build/objects/fuzz_targets.o"
+compile tests/fuzz/fuzzer.cpp "$build/objects/fuzzer_of_$target.o" "-DMSAE_FUZZ_TARGET=$target"
 clang++ -fsanitize=fuzzer,address,undefined "${objects[@]}" "${hdf5[@]}" -o "$build/fuzz_$target"
 
 "$build/fuzz_$target" -max_total_time="$seconds" -rss_limit_mb=3000 -timeout=20 -print_final_stats=1 \
