@@ -60,9 +60,10 @@ TEST_F(Convert, TheEncoderGoesOutAsOnnxAtOnePoint) {
   ASSERT_THAT(run({in, "b.onnx", "--to", "onnx", "--k", "3"}), Succeeds());
   EXPECT_THAT(contents(here / "a.onnx"), HasSubstr("trained"));
   EXPECT_THAT(contents(here / "b.onnx"), HasSubstr("k=3"));
-  EXPECT_THAT(run({in, "c.onnx", "--to", "onnx", "--k", "0"}), FailsSaying({"--k: must be at least 1"}));
+  EXPECT_THAT(run({in, "c.onnx", "--to", "onnx", "--k", "0"}),
+              FailsSaying({"--k: must be from 1 to the number of latents, 64, not 0"}));
   EXPECT_THAT(run({in, "c.onnx", "--to", "onnx", "--k", "65"}),
-              FailsSaying({"k: must be from 0 to 64, got 65"}));
+              FailsSaying({"--k: must be from 1 to the number of latents, 64, not 65"}));
   EXPECT_THAT(run({in, "c.onnx", "--to", "onnx", "--level", "2"}),
               FailsSaying({"--level: is for models of several levels"}));
   EXPECT_THAT(run({in, "c", "--to", "sparsify", "--k", "3"}),

@@ -110,7 +110,7 @@ TEST(Onnx, WhatCannotBeWrittenIsRefusedAndLeavesNoFile) {
   const auto file = folder / "encoder.onnx";
   auto model = test::random_model(models::TopK{3});
   EXPECT_THAT(test::error_of<std::invalid_argument>([&] { save_onnx(model, file, OperatingPoint::top(0)); }),
-              HasSubstr("k: must be at least 1"));
+              HasSubstr("k: must be from 1 to the number of latents"));
   EXPECT_THAT(test::error_of([&] { save_onnx(model, file, OperatingPoint::level(1)); }),
               HasSubstr("level: "));
   {

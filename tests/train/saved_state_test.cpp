@@ -148,18 +148,19 @@ TEST(Checksum, TellsEveryChangeApart) {
   EXPECT_TRUE(changed([](auto& f) { f.tensors.erase("b"); }));
 }
 
-// Rows that cannot be read any more from some batch on.
+// Rows that cannot be read any more once so many are.
 class Failing final : public data::EmbeddingSource {
  public:
   explicit Failing(data::EmbeddingSource& whole) : whole_(whole) {}
   std::int64_t rows() const override { return whole_.rows(); }
   std::int64_t dim() const override { return whole_.dim(); }
   std::string name() const override { return whole_.name(); }
-  std::int64_t reads_left = 0;
+  std::int64_t rows_left = 0;
 
  private:
   void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
-    if (reads_left-- <= 0) throw IoError("the disk is gone");
+    if (rows_left <= 0) throw IoError("the disk is gone");
+    rows_left -= count;
     whole_.read(first, count, out);
   }
   data::EmbeddingSource& whole_;
@@ -173,14 +174,14 @@ TEST(Trainer, SavesWhatIsDoneWhenItsDataCannotBeReadAnyMore) {
   auto straight = make_model(), failed = make_model(), resumed = make_model();
   Trainer(straight, options).fit(data);
   Failing failing(data);
-  failing.reads_left = 60;
+  failing.rows_left = 2 * data.rows();  // for the statistics, and an epoch
   EXPECT_THAT(error_of<IoError>([&] { Trainer(failed, options).fit(failing, {.folder = folder / "run"}); }),
               HasSubstr("the disk is gone"));
   const auto saved = RunFolder::saved_progress(folder / "run");
   ASSERT_TRUE(saved);
   EXPECT_GT(saved->step, 0);
   EXPECT_LT(saved->step, 20);
-  failing.reads_left = 1000;
+  failing.rows_left = 1000 * data.rows();
   EXPECT_TRUE(Trainer(resumed, options).fit(failing, {.folder = folder / "run", .resume = true}).finished);
   EXPECT_TRUE(torch::equal(straight.decoder, resumed.decoder));
 }
