@@ -11,6 +11,12 @@
 
 namespace msae::data {
 
+/// Rows that are about 4 MB.
+constexpr std::int64_t rows_of_block(std::int64_t dim) {
+  constexpr std::int64_t block_values = 1 << 20;
+  return std::max<std::int64_t>(1, block_values / dim);
+}
+
 /// Calls `visit(first, count, values)` for blocks of `step` rows, the last may have fewer, where `values` has
 /// room for rows [first, first + count) of `dim` floats and is `visit`'s to fill; then `progress` with the
 /// share of rows that are done.
@@ -25,12 +31,11 @@ void for_each_block(std::int64_t rows, std::int64_t dim, std::int64_t step,
   }
 }
 
-/// The same, about 4 MB at a time.
+/// The same, rows_of_block() at a time.
 template <class Visit>
 void for_each_block(std::int64_t rows, std::int64_t dim, const std::function<void(double)>& progress,
                     const Visit& visit) {
-  constexpr std::int64_t block_values = 1 << 20;
-  for_each_block(rows, dim, std::max<std::int64_t>(1, block_values / dim), progress, visit);
+  for_each_block(rows, dim, rows_of_block(dim), progress, visit);
 }
 
 }  // namespace msae::data

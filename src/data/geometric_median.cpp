@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "data/blocks.h"
+#include "data/read_blocks.h"
 #include "msae/data/statistics.h"
 
 namespace msae::data {
@@ -95,12 +95,9 @@ std::vector<double> geometric_median(EmbeddingSource& rows, const GeometricMedia
   for (std::int64_t step = 1; step <= options.iterations; ++step) {
     done = static_cast<double>(step);
     Pull pull(centre, options.tolerance);
-    for_each_block(rows.rows(), rows.dim(), report,
-                   [&](std::int64_t first, std::int64_t count, std::span<float> values) {
-                     rows.read(first, count, values);
-                     for (std::size_t at = 0; at < values.size(); at += width)
-                       pull.add(values.subspan(at, width));
-                   });
+    read_blocks(rows, report, [&](std::int64_t, std::span<float> values) {
+      for (std::size_t at = 0; at < values.size(); at += width) pull.add(values.subspan(at, width));
+    });
     auto shift = pull.step();
     if (length(shift) <= options.tolerance && pull.is_stuck()) shift = pull.escape();
     for (std::size_t i = 0; i < width; ++i) centre[i] += shift[i];

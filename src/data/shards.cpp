@@ -103,9 +103,23 @@ class Shards final : public EmbeddingSource {
   std::vector<Opened> opened_;
 };
 
+// Up and down the tree, by ".." or what matches it, there is no end of paths.
+void refuse_ways_up(const std::string& pattern) {
+  bool is_matched = false;
+  for (const auto& part : fs::path(pattern)) {
+    const auto name = part.string();
+    const bool is_wild = name.find_first_of("*?[") != name.npos;
+    is_matched = is_matched || is_wild;
+    if (is_matched && (name == "." || name == ".." || (is_wild && name.starts_with('.')))) {
+      throw IoError(pattern + R"(: hidden files are left aside, and "." and ".." after the first *, ? or [)");
+    }
+  }
+}
+
 std::vector<fs::path> matches(const std::string& pattern) {
+  refuse_ways_up(pattern);
   glob_t found{};
-  const int status = ::glob(pattern.c_str(), GLOB_ERR | GLOB_NOSORT, nullptr, &found);
+  const int status = ::glob(pattern.c_str(), GLOB_ERR | GLOB_NOSORT | GLOB_NOESCAPE, nullptr, &found);
   std::vector<fs::path> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   if (status != 0 && status != GLOB_NOMATCH) throw IoError(pattern + ": its folder cannot be read");

@@ -5,7 +5,7 @@
 #include <span>
 #include <stdexcept>
 
-#include "data/blocks.h"
+#include "data/read_blocks.h"
 
 namespace msae::data {
 namespace {
@@ -56,8 +56,7 @@ Statistics statistics(EmbeddingSource& source, const std::function<void(double)>
   std::vector<float> origin(width);
   source.read(0, 1, origin);
   Sums sums(origin);
-  for_each_block(rows, dim, progress, [&](std::int64_t first, std::int64_t count, std::span<float> values) {
-    source.read(first, count, values);
+  read_blocks(source, progress, [&](std::int64_t, std::span<float> values) {
     for (std::size_t row = 0; row < values.size(); row += width) sums.add(values.subspan(row, width));
   });
   return sums.finish(rows);

@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "data/blocks.h"
+#include "data/read_blocks.h"
 
 namespace msae::io {
 
@@ -23,11 +23,9 @@ torch::Tensor model_rows(const models::SparseAutoencoder& model, std::span<float
 void for_each_batch(const models::SparseAutoencoder& model, data::EmbeddingSource& data,
                     std::int64_t batch_size, const std::function<void(double)>& progress,
                     const std::function<void(std::int64_t first, const torch::Tensor& rows)>& visit) {
-  data::for_each_block(data.rows(), data.dim(), batch_size, progress,
-                       [&](std::int64_t first, std::int64_t count, std::span<float> values) {
-                         data.read(first, count, values);
-                         visit(first, model_rows(model, values));
-                       });
+  data::read_blocks(data, batch_size, progress, [&](std::int64_t first, std::span<float> values) {
+    visit(first, model_rows(model, values));
+  });
 }
 
 }  // namespace msae::io

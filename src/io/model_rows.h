@@ -21,7 +21,8 @@ void require_same_dim(const models::SparseAutoencoder& model, const data::Embedd
 torch::Tensor model_rows(const models::SparseAutoencoder& model, std::span<float> values);
 
 /// Calls `visit(first, rows)` for all rows of `data`, `batch_size` at a time, in their order; `rows`,
-/// [count, dim], are good until it returns. Then `progress` with the share that is done.
+/// [count, dim], are good until it returns. Then `progress` with the share that is done. Neither may read
+/// from `data`.
 void for_each_batch(const models::SparseAutoencoder& model, data::EmbeddingSource& data,
                     std::int64_t batch_size, const std::function<void(double)>& progress,
                     const std::function<void(std::int64_t first, const torch::Tensor& rows)>& visit);

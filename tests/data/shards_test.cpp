@@ -19,6 +19,7 @@ using test::Hdf5File;
 using test::read_all;
 using test::refusal;
 using ::testing::AllOf;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 /// In the published implementation's form, which needs no header.
@@ -91,6 +92,18 @@ TEST_F(Sharded, AreNamedByAPattern) {
   EXPECT_THAT(refusal((folder_ / "none*.npy").string()), HasSubstr("none*.npy: no file is called so"));
   write_npy(folder_.path(), "odd[1]", 1, 2, 7);  // a file that is called like a pattern
   EXPECT_EQ(read_all(*open((folder_ / "odd[1]_1_2.npy").string())), (std::vector<float>{7, 8}));
+}
+
+// Each of these would be looked for in more and more places, up and down the same folders.
+TEST_F(Sharded, AreNotNamedByAPatternThatLeadsUp) {
+  for (const auto* pattern :
+       {"*/../*.npy", "*/./*.npy", ".*/*.npy", "*/.?*/*.npy", "[p]*/..", "\\.*/*.npy"}) {
+    EXPECT_THAT(refusal((folder_ / pattern).string()),
+                AnyOf(HasSubstr(R"(hidden files are left aside, and "." and ".." after the first *)"),
+                      HasSubstr("no file is called so")))
+        << pattern;
+  }
+  EXPECT_EQ(open((folder_ / "../" / folder_.path().filename() / "part_*.npy").string())->rows(), 8);
 }
 
 TEST_F(Sharded, MayBeMoreThanAreKeptOpen) {
