@@ -131,7 +131,13 @@ auto of_newest_whole(const fs::path& folder, const Read& read) -> std::optional<
     return read(newest);
   } catch (const IoError& damage) {
     if (!fs::exists(before)) throw;
-    auto older = read(before);
+    auto older = [&] {
+      try {
+        return read(before);
+      } catch (const IoError& other) {
+        throw IoError(std::string(damage.what()) + "; and " + other.what());
+      }
+    }();
     log::warning(std::string(damage.what()) + "; the state saved before it, of step " +
                  std::to_string(older.step) + ", is taken instead");
     return older;
@@ -152,7 +158,6 @@ bool RunFolder::has_state(const RunOptions& options) {
 RunFolder::RunFolder(RunOptions options) : options_(std::move(options)) {
   create();
   lock();
-  remove_temporaries();
   const auto written = options_.folder / "options.toml";
   if (!options_.description.empty() && !(has_state(options_) && fs::exists(written))) {
     files::write_file(written, options_.description);
@@ -221,17 +226,19 @@ std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
   return progress;
 }
 
-std::optional<SavedState> RunFolder::load_state() const {
-  return of_newest_whole(options_.folder, [](const fs::path& path) {
+std::optional<SavedState> RunFolder::load_state() {
+  auto loaded = of_newest_whole(options_.folder, [](const fs::path& path) {
     auto file = io::load_tensors(path);
     auto state = parse_state(file.metadata, path);  // first, as one of a newer version may have other sums
     check_sum(file, path);
     state.tensors = std::move(file.tensors);
     return state;
   });
+  newest_is_damaged_ = loaded && loaded->file == state_before(options_.folder);
+  return loaded;
 }
 
-void RunFolder::save_state(const SavedState& state) const {
+void RunFolder::save_state(const SavedState& state) {
   sync_file(metrics_file(options_.folder));  // rows of steps that are not done again
   io::TensorFile file{state.tensors,
                       {{"state_format", state_format},
@@ -245,12 +252,17 @@ void RunFolder::save_state(const SavedState& state) const {
   files::AtomicFile out(newest);
   io::write_tensors(out, file);
   out.sync();
+  if (!newest_is_damaged_) keep_as_previous(newest);
+  out.commit();
+  newest_is_damaged_ = false;
+}
+
+void RunFolder::keep_as_previous(const fs::path& newest) const {
   std::error_code error;
   fs::rename(newest, state_before(options_.folder), error);
   if (error && fs::exists(newest)) {
     throw IoError(state_before(options_.folder).string() + ": cannot be written: " + error.message());
   }
-  out.commit();
 }
 
 void RunFolder::save_model(const models::SparseAutoencoder& model) const {
@@ -269,6 +281,7 @@ void RunFolder::open_metrics(std::int64_t step) {
       kept += line + "\n";
     }
   }
+  remove_temporaries();
   files::write_file(path, kept);
   metrics_.open(path, std::ios::app);
 }

@@ -50,12 +50,14 @@ class RunFolder {
 
   /// The newest saved state that is whole, if any; a warning tells where that is the one before the newest.
   /// \throws msae::IoError where there are states, and all are damaged
-  std::optional<SavedState> load_state() const;
-  /// The newest state becomes the one before it. Both are whole, whatever stops the process.
-  void save_state(const SavedState& state) const;
+  std::optional<SavedState> load_state();
+  /// The newest state becomes the one before it, unless load_state() found it damaged: the two are whole,
+  /// whatever stops the process.
+  void save_state(const SavedState& state);
   void save_model(const models::SparseAutoencoder& model) const;
 
-  /// Opens metrics.csv; rows after `step` belong to steps that are about to be repeated and are cut.
+  /// Opens metrics.csv; rows after `step` belong to steps that are about to be repeated and are cut. What a
+  /// killed process was writing is removed: nobody misses it any more.
   void open_metrics(std::int64_t step);
   void log(const Progress& progress);
 
@@ -63,10 +65,12 @@ class RunFolder {
   void create();
   void lock();
   void remove_temporaries() const;
+  void keep_as_previous(const std::filesystem::path& newest) const;
 
   RunOptions options_;
   std::ofstream metrics_;
   files::Descriptor lock_;
+  bool newest_is_damaged_ = false;
 };
 
 }  // namespace msae::train
