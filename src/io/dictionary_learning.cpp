@@ -88,6 +88,7 @@ void save_dictionary_learning(const SparseAutoencoder& model, const fs::path& fo
   const torch::NoGradGuard no_grad;
   require_plain(model, "dictionary_learning");
   const auto config = dictionary_config_text(model.activation(), model.dim(), model.latents());
+  refuse_folder_of_another(folder, config_name);
   make_folder(folder);
   std::array<files::AtomicFile, 2> pair{files::AtomicFile(folder / dictionary_weights_name),
                                         files::AtomicFile(folder / dictionary_config_name)};

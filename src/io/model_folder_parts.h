@@ -46,6 +46,10 @@ ModelConfig config_of(const models::SparseAutoencoder& model);
 /// Made where it is missing, its parents too. \throws msae::IoError when it cannot be
 void make_folder(const std::filesystem::path& folder);
 
+/// Where two models lie in one folder, whoever opens it takes one for the other, or parts of both.
+/// \param name of a file that the other format has \throws msae::IoError when it is there
+void refuse_folder_of_another(const std::filesystem::path& folder, const char* name);
+
 /// Of the files that load() chooses among, on the CPU. \throws msae::IoError
 std::shared_ptr<models::SparseAutoencoder> load_folder(const std::filesystem::path& folder);
 std::shared_ptr<models::SparseAutoencoder> load_sparsify(const std::filesystem::path& folder);

@@ -48,10 +48,21 @@ class Machine {
             ", which no checkpoint needs: it is damaged, or not a " + "dict of tensors");
   }
 
+  static std::size_t text_bytes(const Value& value) {
+    if (const auto* text = std::get_if<std::string>(&value.is)) return text->size();
+    if (const auto* bytes = std::get_if<Bytes>(&value.is)) return bytes->data.size();
+    if (const auto* storage = std::get_if<Storage>(&value.is)) return storage->key.size();
+    if (const auto* view = std::get_if<TensorView>(&value.is)) return view->storage.key.size();
+    const auto* type = std::get_if<NumpyType>(&value.is);
+    return type ? type->code.size() : 0;
+  }
+
   Value* make(Value value) {
     if (pickle_.values_.size() >= limits_.values) {
       refuse_("holds more than " + std::to_string(limits_.values) + " values");
     }
+    text_ += text_bytes(value);  // calls copy what they are given, once for each byte or two of the pickle
+    if (text_ > limits_.text) refuse_("holds more text than " + std::to_string(limits_.text) + " bytes");
     pickle_.values_.push_back(std::move(value));
     return &pickle_.values_.back();
   }
@@ -234,6 +245,7 @@ class Machine {
   Pickle& pickle_;
   std::vector<Value*> stack_;
   std::vector<std::size_t> marks_;  // where the stack stood
+  std::size_t text_ = 0;            // bytes of it in all values
   std::unordered_map<std::uint32_t, Value*> memo_;
 };
 

@@ -68,7 +68,8 @@ std::string kind(const Value& value);
 struct Limits {
   std::size_t bytes = 16'000'000;
   std::size_t values = 1'000'000;
-  std::size_t depth = 64;  ///< of containers that are open at once
+  std::size_t text = 32'000'000;  ///< bytes of it in all values
+  std::size_t depth = 64;         ///< of containers that are open at once
 };
 
 /// A whole pickle and every value in it. Values may lie in several places, even in themselves: walk with a

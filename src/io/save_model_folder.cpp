@@ -68,6 +68,12 @@ void make_folder(const fs::path& folder) {
   throw IoError(folder.string() + ": the folder cannot be made: " + reason);
 }
 
+void refuse_folder_of_another(const fs::path& folder, const char* name) {
+  std::error_code ignored;
+  if (!fs::exists(folder / name, ignored)) return;
+  throw IoError(folder.string() + ": holds another model, " + name + "; name another folder");
+}
+
 ModelConfig config_of(const SparseAutoencoder& model) {
   const auto& o = model.options();
   return {.dim = o.dim,

@@ -30,13 +30,6 @@ std::int64_t k_of(const SparseAutoencoder& model) {
       std::string(nested ? "matryoshka over batches" : models::kind(model.activation())) + " model does not");
 }
 
-// Whoever opens the folder would take its cfg.json for the other model's.
-void refuse_folder_of_another(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::exists(folder / weights_name, ignored)) return;
-  throw IoError(folder.string() + ": holds another model, " + weights_name + "; name another folder");
-}
-
 void write_sparsify_weights(const FoldedModel& folded, files::AtomicFile& file) {
   const std::array<std::pair<const char*, const Tensor*>, 4> tensors{{{"W_dec", &folded.decoder},
                                                                       {"b_dec", &folded.pre_bias},
@@ -57,7 +50,7 @@ void write_sparsify_weights(const FoldedModel& folded, files::AtomicFile& file) 
 void save_sparsify(const SparseAutoencoder& model, const fs::path& folder) {
   const torch::NoGradGuard no_grad;
   const SparsifyConfig config{.dim = model.dim(), .latents = model.latents(), .k = k_of(model)};
-  refuse_folder_of_another(folder);
+  refuse_folder_of_another(folder, weights_name);
   make_folder(folder);
   std::array<files::AtomicFile, 2> pair{files::AtomicFile(folder / sparsify_weights_name),
                                         files::AtomicFile(folder / config_name)};

@@ -167,6 +167,16 @@ TEST(DictionaryLearning, RefusesAModelItWouldComputeOtherwise) {
   }
 }
 
+TEST(DictionaryLearning, AFolderThatHoldsAnotherModelIsLeftAlone) {
+  const test::TempDir folder;
+  const auto model = test::random_model(models::TopK{.k = 5});
+  save(model, folder.path());
+  EXPECT_THAT(test::error_of<IoError>([&] { save_dictionary_learning(model, folder.path()); }),
+              HasSubstr("holds another model, cfg.json; name another folder"));
+  EXPECT_FALSE(fs::exists(folder / "ae.pt"));
+  EXPECT_NO_THROW(load(folder.path()));
+}
+
 TEST(DictionaryLearning, ItsWeightsAloneTellTheFolder) {
   const auto folder = dictionary_fixture("topk");
   test::expect_same(*load(folder / "ae.pt"), *load(folder));

@@ -191,6 +191,17 @@ TEST(Pickle, HasLimits) {
               HasSubstr("more than the 10 expected at most"));
 }
 
+// A key that is named once, and copied by every storage.
+TEST(Pickle, LimitsTheTextOfAllValues) {
+  auto pickle = "(" + text(std::string(100, 'k')) + "q\1";
+  for (int i = 0; i < 10; ++i) {
+    pickle += "(" + text("storage") + "ctorch\nFloatStorage\nh\1" + text("cpu") + "K\6tQ";
+  }
+  const auto all = whole(pickle + "t");
+  EXPECT_EQ(error(all, {.text = 1200}), "no error");
+  EXPECT_THAT(error(all, {.text = 1199}), HasSubstr("holds more text than 1199 bytes"));
+}
+
 TEST(PickleFields, SayWhatIsMissingOrOfAnotherKind) {
   const auto pickle = read("}(" + text("n") + "K\1" + text("r") + "G\x3f\xf8\0\0\0\0\0\0"s + text("d") + "}" +
                            text("t") + text("x") + text("n") + "K\2u");
