@@ -78,6 +78,10 @@ std::unique_ptr<EmbeddingSource> open_hdf5(const std::filesystem::path& file_pat
   const auto& info = data.info();
   const auto no = objection(info.shape, info.type, info.floating.has_value());
   if (!no.empty()) throw IoError(data.name() + no);
+  if (const auto part = data.missing_part(); !part.empty()) {
+    throw IoError(data.name() + " is made of data sets in other files, of which " + part +
+                  " cannot be opened");
+  }
   if (data.is_hollow()) {
     throw IoError(data.name() + " declares the shape " + hdf5::text(data.info().shape) +
                   ", but next to none of its rows were ever written; write them, or shrink the data set");

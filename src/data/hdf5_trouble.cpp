@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <filesystem>
 #include <vector>
 
 #include "core/printable.h"
@@ -12,6 +13,16 @@ namespace {
 
 bool opens(hid_t file, const std::string& path) {
   return static_cast<bool>(Handle{H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose});
+}
+
+// What a function of HDF5 that fills a buffer tells.
+template <class Get, class... Of>
+std::string text_of(const Get& get, Of... of) {
+  const auto length = get(of..., nullptr, 0);
+  if (length <= 0) return {};
+  std::string text(static_cast<std::size_t>(length), '\0');
+  get(of..., text.data(), text.size() + 1);
+  return text;
 }
 
 // Of the link that stands last in `path`; empty when that is no link, or leads somewhere.
@@ -56,6 +67,25 @@ std::string missing_filter(hid_t data_set) {
     if (id < 0 || H5Zfilter_avail(id) > 0) continue;
     const std::string words = printable(name.data());
     return "filter " + std::to_string(id) + (words.empty() ? "" : " (" + words + ")");
+  }
+  return {};
+}
+
+std::string missing_part(hid_t data_set) {
+  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
+  if (H5Pget_layout(layout.get()) != H5D_VIRTUAL) return {};
+  std::size_t count = 0;
+  if (H5Pget_virtual_count(layout.get(), &count) < 0) return "its parts";
+  const auto folder = std::filesystem::path(text_of(H5Fget_name, data_set)).parent_path();
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto file = text_of(H5Pget_virtual_filename, layout.get(), i);
+    const auto path = text_of(H5Pget_virtual_dsetname, layout.get(), i);
+    if (file == "." || file.find("%b") != file.npos) continue;  // here; as many as there are
+    const auto opens_in = [&](const std::filesystem::path& place) {
+      const Handle opened{H5Fopen(place.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose};
+      return opened && opens(opened.get(), path);
+    };
+    if (!opens_in(folder / file) && !opens_in(file)) return printable(path + " in " + file);
   }
   return {};
 }

@@ -21,6 +21,10 @@ std::string broken_link(hid_t file, const std::string& path);
 /// "filter 32000 (lzf)" for the first filter of a data set that this HDF5 lacks; empty where it has them all.
 std::string missing_filter(hid_t data_set);
 
+/// "/x in part_1.h5" for the first data set in another file that a virtual one is made of and that cannot be
+/// opened, for which HDF5 would give zeros; empty where there is none.
+std::string missing_part(hid_t data_set);
+
 /// Whether so little is stored that next to none of the declared elements were ever written. Compression
 /// reaches about a thousandth.
 bool is_hollow(hid_t data_set);
