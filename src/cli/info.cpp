@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -13,6 +14,7 @@
 #include "data/shards.h"
 #include "io/model_folder_parts.h"
 #include "io/model_format.h"
+#include "io/torch_file.h"
 #include "msae/core/error.h"
 #include "msae/data/listing.h"
 #include "msae/data/statistics.h"
@@ -162,6 +164,18 @@ Json embeddings_info(const InfoArguments& a) {
   return json;
 }
 
+// Of torch.save: embeddings, not a checkpoint.
+bool holds_tensors_alone(const fs::path& path) {
+  if (io::model_format(path) != io::ModelFormat::reference) return false;
+  const io::TorchFile file(path);
+  const auto* dict = std::get_if<io::pickle::Dict>(&file.root().is);
+  if (!dict) return true;
+  return std::none_of(dict->items.begin(), dict->items.end(), [](const auto& item) {
+    const auto* key = std::get_if<std::string>(&item.first->is);
+    return key && *key == "model";
+  });
+}
+
 Json describe(const InfoArguments& a) {
   const auto& path = a.path;
   std::error_code error;
@@ -179,7 +193,7 @@ Json describe(const InfoArguments& a) {
     if (!of_model && data::holds_embeddings(path)) return shards_info(path);
     throw IoError(path + ": is a folder without a model (cfg.json, ae.pt), a training state or embeddings");
   }
-  if (is_model) return model_info(path);
+  if (is_model && !holds_tensors_alone(path)) return model_info(path);
   if (is_list && fs::is_regular_file(path, error)) return file_info(path);
   return embeddings_info(a);
 }

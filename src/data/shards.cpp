@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
 #include <cstddef>
 #include <system_error>
 #include <utility>
@@ -119,7 +120,8 @@ void refuse_ways_up(const std::string& pattern) {
 std::vector<fs::path> matches(const std::string& pattern) {
   refuse_ways_up(pattern);
   glob_t found{};
-  const int status = ::glob(pattern.c_str(), GLOB_ERR | GLOB_NOSORT | GLOB_NOESCAPE, nullptr, &found);
+  const auto is_serious = [](const char*, int error) { return error != ENOENT && error != ENOTDIR ? 1 : 0; };
+  const int status = ::glob(pattern.c_str(), GLOB_NOSORT | GLOB_NOESCAPE, is_serious, &found);
   std::vector<fs::path> paths(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   ::globfree(&found);
   if (status != 0 && status != GLOB_NOMATCH) throw IoError(pattern + ": its folder cannot be read");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <iterator>
 #include <utility>
 
@@ -88,18 +89,24 @@ std::string text(const std::vector<Tensor>& tensors) {
 
 /// What is called `name`, which users may write as a path.
 Tensor named(const std::vector<Tensor>& tensors, const std::string& name, const std::string& file) {
-  for (const auto& wanted : {name, name.substr(name.starts_with('/') ? 1 : 0)}) {
+  const auto without_slash = name.substr(name.starts_with('/') ? 1 : 0);
+  for (const auto& wanted : {name, without_slash}) {
     const auto found = std::find_if(tensors.begin(), tensors.end(),
                                     [&](const Tensor& tensor) { return tensor.listing.path == wanted; });
     if (found != tensors.end() && !wanted.empty()) return *found;
   }
-  throw IoError(file + ": no tensor " + printable(name) + "; the file holds " + text(tensors));
+  throw IoError(file + ": " +
+                (without_slash.empty() ? "a colon without a name" : "no tensor " + printable(without_slash)) +
+                "; the file holds " + text(tensors));
 }
 
 Tensor only_candidate(const std::vector<Tensor>& tensors, const std::string& file) {
   std::vector<Tensor> candidates;
   std::copy_if(tensors.begin(), tensors.end(), std::back_inserter(candidates),
                [](const Tensor& tensor) { return tensor.listing.usable; });
+  const auto in_rows = [](const Tensor& tensor) { return tensor.in_rows; };
+  if (std::any_of(candidates.begin(), candidates.end(), in_rows))
+    std::erase_if(candidates, std::not_fn(in_rows));
   if (candidates.empty() && tensors.size() == 1) return tensors.front();  // its trouble is worth telling
   if (candidates.empty()) {
     throw IoError(file + " holds no two-dimensional floating-point tensor; it holds " + text(tensors));

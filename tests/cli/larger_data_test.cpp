@@ -54,12 +54,24 @@ TEST(LargerData, IsShuffledAPartAtATimeTheSameWayAgain) {
   EXPECT_TRUE(here.weights("again") == here.weights("parts"));
 }
 
+TEST(LargerData, FilesOfTorchSaveAreTold) {
+  const Workplace here;
+  const std::string golden = MSAE_TEST_DATA "/torch_files/";
+  for (const auto& [name, sets] : {std::pair("tensor.pt", 1u), std::pair("dict.pt", 3u)}) {
+    const auto told = here.run({"info", golden + name, "--json", "-"});
+    ASSERT_THAT(told, Succeeds());
+    EXPECT_EQ(parse(told.out).at("kind"), "data");
+    EXPECT_EQ(parse(told.out).at("data_sets").size(), sets);
+  }
+}
+
 TEST(LargerData, IsRefusedWhereMemoryIsTooSmallForAPool) {
   const Workplace here;
   const std::string data = "data.h5:/embeddings";
   const auto refused = here.run(small_training(data, "out", {"--memory", "20kB"}));
   EXPECT_EQ(refused.exit_code, 1);
-  EXPECT_THAT(refused.err, HasSubstr("20.0 kB hold two pools of 138 rows of data.h5:/embeddings, too few"));
+  EXPECT_THAT(refused.err,
+              HasSubstr("--memory: 20.0 kB hold two pools of 138 rows of data.h5:/embeddings, too few"));
   EXPECT_FALSE(std::filesystem::exists(here / "out"));
   for (const auto* size : {"8", "GB", "-1GB", "1e400GB", "8 lots", "0GB", "nan GB"}) {
     const auto wrong = here.run(small_training(data, "out", {"--memory", size}));

@@ -41,7 +41,7 @@ TEST(TorchFiles, GiveTensorsOfADictByTheirNames) {
       HasSubstr("holds several tensors of embeddings: image [3, 2] bfloat16, text [3, 2] float64; name one"));
   EXPECT_THAT(refusal(golden("dict.pt:label")), HasSubstr(":label is not two-dimensional but [3]"));
   EXPECT_THAT(refusal(golden("dict.pt:note")),
-              HasSubstr("no tensor /note; the file holds image [3, 2] bfloat16"));
+              HasSubstr("no tensor note; the file holds image [3, 2] bfloat16"));
   EXPECT_EQ(list(golden("dict.pt")).size(), 3u);
 }
 
