@@ -35,6 +35,7 @@ class RowReader {
   /// Takes the whole source into memory, unless `stop` turns true on the way.
   void load(const std::atomic<bool>& stop) {
     if (!resident_.empty()) return;
+    require_memory(bytes(), source_.name() + ": holding its rows in memory");
     constexpr std::size_t piece_values = std::size_t{1} << 22;  // 16 MB between two looks at stop
     const auto step = static_cast<std::int64_t>(std::max<std::size_t>(1, piece_values / width_));
     std::vector<float> values(static_cast<std::size_t>(rows_) * width_);
@@ -112,10 +113,12 @@ std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory) 
       saturating_product(bytes_of_rows(1, source.dim()) + sizeof(std::int64_t), 2);  // and their order
   const auto pool = std::max(memory > 0 ? 0 : least, room / of_two);
   if (pool < least && pool < rows) {
-    throw Error("memory: " + human_bytes(memory) + " hold two pools of " + std::to_string(pool) +
-                " rows of " + source.name() + ", too few to shuffle them well; give at least " +
-                human_bytes(std::min(of_all, saturating_product(of_two, least))) +
-                ", or say how many rows to shuffle together");
+    const auto enough = std::min(of_all, saturating_product(of_two, least));
+    throw std::invalid_argument("memory: " + human_bytes(memory) + " hold two pools of " +
+                                std::to_string(pool) + " rows of " + source.name() +
+                                ", too few to shuffle them well; give at least " +
+                                human_bytes(enough + enough / 16) +  // whose digits are rounded
+                                ", or say how many rows to shuffle together");
   }
   return pool < rows ? static_cast<std::int64_t>(pool) : all_rows;
 }
@@ -131,6 +134,7 @@ class BatchLoader::Impl {
       : options_(checked(std::move(options))), reader_(source), rows_(rows_for_batches(source)) {
     choose_pools();
     // Now, not by the thread after a look at all the data.
+    if (pools_) RowPool::require_memory(source, *pools_);
     require_memory_of_order(pools_ ? pools_->pieces() : rows_);
   }
   ~Impl() { stop(); }
@@ -145,7 +149,7 @@ class BatchLoader::Impl {
 
   Batch next() {
     if (!thread_.joinable()) start();
-    handover_.wait_for_made();  // stopped by this thread alone
+    if (!handover_.wait_for_made()) return {};  // stopped by this thread alone: interrupted
     Batch batch = std::move(ready_[handover_.slot_to_take()]);
     handover_.taken();
     return batch;
@@ -172,8 +176,9 @@ class BatchLoader::Impl {
     }
   }
 
+  // What fitted in half of the memory when this was decided may be more than half of what is left by now.
   void load_what_fits() {
-    const auto room = room_for_rows(options_.memory);
+    const auto room = options_.memory > 0 ? options_.memory : available_memory() / 10 * 9;
     if (reader_.bytes() <= room) return reader_.load(handover_.stopping());
     if (!options_.shuffle) return;
     log::warning(reader_.source().name() + ": all rows are shuffled together, but need " +
@@ -234,8 +239,8 @@ class BatchLoader::Impl {
   std::int64_t order_epoch_ = -1;
 
   std::vector<Batch> ready_ = std::vector<Batch>(static_cast<std::size_t>(options_.prefetch));
-  Handover handover_{options_.prefetch};  // of what is ready
-  std::optional<RowPool> pool_;           // while the thread runs
+  Handover handover_{options_.prefetch, options_.stop};  // of what is ready
+  std::optional<RowPool> pool_;                          // while the thread runs
   std::thread thread_;
 };
 

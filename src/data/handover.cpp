@@ -1,5 +1,7 @@
 #include "data/handover.h"
 
+#include <chrono>
+
 namespace msae::data {
 
 bool Handover::wait_for_room() {
@@ -22,7 +24,11 @@ void Handover::failed() {
 
 bool Handover::wait_for_made() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || made_ > taken_ || failure_; });
+  const auto is_there = [this] { return stopping_ || made_ > taken_ || failure_; };
+  if (!interrupt_) changed_.wait(lock, is_there);
+  while (!changed_.wait_for(lock, std::chrono::milliseconds(50), is_there)) {
+    if (*interrupt_) return false;  // set by a signal's handler, which can wake nobody
+  }
   if (stopping_) return false;
   if (made_ == taken_) std::rethrow_exception(failure_);
   return true;

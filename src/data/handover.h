@@ -15,8 +15,10 @@ namespace msae::data {
 /// until taken(): neither needs a lock for what is in it.
 class Handover {
  public:
-  /// \param room slots, at least 1
-  explicit Handover(std::int64_t room) : room_(room) {}
+  /// \param room      slots, at least 1
+  /// \param interrupt ends the taker's waits, too, once it is true; it is looked at some times a second
+  explicit Handover(std::int64_t room, const std::atomic<bool>* interrupt = nullptr)
+      : room_(room), interrupt_(interrupt) {}
 
   /// The maker's: waits for a slot. False once stopped.
   bool wait_for_room();
@@ -25,7 +27,7 @@ class Handover {
   /// Nothing more is made, for the exception being handled.
   void failed();
 
-  /// The taker's: waits for the next one. False once stopped.
+  /// The taker's: waits for the next one. False once stopped, or interrupted while there was none.
   /// \throws what failed() was told of, when all that was made before is taken
   bool wait_for_made();
   std::size_t slot_to_take() const { return static_cast<std::size_t>(taken_ % room_); }
@@ -39,6 +41,7 @@ class Handover {
 
  private:
   std::int64_t room_;
+  const std::atomic<bool>* interrupt_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::int64_t made_ = 0, taken_ = 0;  // each is written by its own side, and read by that without the lock

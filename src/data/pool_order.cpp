@@ -5,7 +5,9 @@
 #include <numeric>
 #include <utility>
 
+#include "data/epoch_order.h"
 #include "data/random.h"
+#include "msae/core/memory.h"
 #include "msae/data/batch_loader.h"
 
 namespace msae::data {
@@ -62,6 +64,11 @@ std::vector<RowRange> PoolOrder::ranges(std::int64_t pool, std::uint64_t seed) c
 
 std::vector<std::int64_t> PoolOrder::order(std::int64_t pool, std::uint64_t seed) const {
   return permutation(size(pool), mix(seed, static_cast<std::uint64_t>(pool)));
+}
+
+std::uint64_t bytes_of_pools(const PoolOrder& order, std::int64_t dim) {
+  const auto row = bytes_of_rows(1, dim) + sizeof(std::int64_t);
+  return saturating_product(saturating_product(static_cast<std::uint64_t>(order.size(0)), row), 2);
 }
 
 std::int64_t piece_rows(const EmbeddingSource& source, std::int64_t pool) {

@@ -17,11 +17,13 @@ RowPool::RowPool(EmbeddingSource& source, const PoolOrder& order,
       epoch_(epoch),
       next_(order.pool_at(place)),
       taken_(static_cast<std::size_t>(place - order.begin(next_))) {
-  const auto rows = static_cast<std::uint64_t>(order.size(0));
-  const auto row_bytes = width_ * sizeof(float) + sizeof(std::int64_t);
-  require_memory(saturating_product(2 * rows, row_bytes),
-                 "shuffling " + std::to_string(rows) + " rows of " + source.name() + " at a time");
   thread_ = std::thread([this] { fill_pools(); });
+}
+
+void RowPool::require_memory(const EmbeddingSource& source, const PoolOrder& order) {
+  const auto rows = static_cast<std::uint64_t>(order.size(0));
+  msae::require_memory(bytes_of_pools(order, source.dim()),
+                       "shuffling " + std::to_string(rows) + " rows of " + source.name() + " at a time");
 }
 
 RowPool::~RowPool() {

@@ -18,8 +18,10 @@ namespace msae::data {
 
 class RowPool {
  public:
-  /// Begins to read for a place in an epoch. \param seed of an epoch; called by the pool's thread alone
   /// \throws msae::Error where two pools do not fit into memory
+  static void require_memory(const EmbeddingSource& source, const PoolOrder& order);
+
+  /// Begins to read for a place in an epoch. \param seed of an epoch; called by the pool's thread alone
   RowPool(EmbeddingSource& source, const PoolOrder& order, std::function<std::uint64_t(std::int64_t)> seed,
           std::int64_t epoch, std::int64_t place);
   /// Waits for the piece at hand, no longer.

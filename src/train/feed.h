@@ -20,7 +20,7 @@ class Feed {
 
   /// The next batch of raw embeddings [rows, dim] on the model's device and of its type. Good until the next
   /// call: what reads it has to be asked for by then, in the order of the calling thread's current stream.
-  /// Rethrows what reading the source threw.
+  /// Rethrows what reading the source threw. Undefined when LoaderOptions::stop ended the wait.
   virtual torch::Tensor next() = 0;
   /// Goes on from batch `index` of `epoch`, as data::BatchLoader::seek().
   virtual void seek(std::int64_t epoch, std::int64_t index) = 0;

@@ -58,12 +58,14 @@ void add_activation(Words& words, const models::Activation& activation) {
   }
 }
 
-// FNV-1a over the bytes of the first and the last row: tells other data of the same shape without reading it
-// all.
+// FNV-1a over the bytes of rows from the first to the last, evenly spread: tells other data of the same
+// shape, as one of many files that was made anew, without reading it all.
 std::uint64_t digest(data::EmbeddingSource& data) {
   std::vector<float> row(static_cast<std::size_t>(data.dim()));
   std::uint64_t hash = 0xcbf29ce484222325;
-  for (const auto index : {std::int64_t{0}, data.rows() - 1}) {
+  const auto count = std::min<std::int64_t>(data.rows(), 64);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto index = i + 1 == count ? data.rows() - 1 : data.rows() / count * i;
     data.read_unchecked(index, 1, row);  // bad rows are told of as all are read, the first one first
     for (const auto byte : std::as_bytes(std::span(row))) {
       hash = (hash ^ std::to_integer<std::uint64_t>(byte)) * 0x100000001b3;

@@ -26,6 +26,7 @@ class HostFeed final : public Feed {
   torch::Tensor next() override {
     batch_ = {};
     batch_ = loader_.next();
+    if (batch_.rows == 0) return {};
     return as_tensor(batch_).to(place_.device, place_.type);
   }
   void seek(std::int64_t epoch, std::int64_t index) override { loader_.seek(epoch, index); }
@@ -46,7 +47,8 @@ class StreamingFeed final : public Feed {
         rows_(std::min(options.batch_size, source.rows())),
         dim_(source.dim()),
         loader_(source, options),
-        copies_(stream_of_copies(place.device)) {}
+        copies_(stream_of_copies(place.device)),
+        handover_(2, options.stop) {}
   ~StreamingFeed() override {
     try {
       stop();
@@ -60,7 +62,7 @@ class StreamingFeed final : public Feed {
     if (!worker_.joinable()) start();
     const auto steps = stream_in_use(place_.device);
     give_back(steps);
-    handover_.wait_for_made();  // stopped by this thread alone
+    if (!handover_.wait_for_made()) return {};  // stopped by this thread alone: interrupted
     auto& slot = *slots_[handover_.slot_to_take()];
     given_ = true;
     slot.copied.hold_back(steps);
@@ -103,7 +105,7 @@ class StreamingFeed final : public Feed {
   void work() {
     try {
       while (handover_.wait_for_room()) {
-        fill(*slots_[handover_.slot_to_make()]);
+        if (!fill(*slots_[handover_.slot_to_make()])) return;
         handover_.made();
       }
     } catch (...) {
@@ -111,8 +113,10 @@ class StreamingFeed final : public Feed {
     }
   }
 
-  void fill(Slot& slot) {
+  // False when told to stop.
+  bool fill(Slot& slot) {
     auto batch = loader_.next();
+    if (batch.rows == 0) return false;
     slot.rows = batch.rows;
     slot.copied.wait();  // the copy before this one has left the pinned buffer
     const auto host = slot.host.narrow(0, 0, batch.rows);
@@ -121,6 +125,7 @@ class StreamingFeed final : public Feed {
     slot.used.hold_back(copies_);
     slot.device.narrow(0, 0, batch.rows).copy_(host, /*non_blocking=*/true);
     slot.copied.set(copies_);
+    return true;
   }
 
   // Ends the thread, and waits for its copies: afterwards the buffers are nobody's.
@@ -138,8 +143,8 @@ class StreamingFeed final : public Feed {
   data::BatchLoader loader_;  // the worker's while that runs
   c10::Stream copies_;
   std::array<std::optional<Slot>, 2> slots_;
-  data::Handover handover_{2};  // of the slots
-  bool given_ = false;          // the slot to take is the caller's until the next call
+  data::Handover handover_;  // of the slots
+  bool given_ = false;       // the slot to take is the caller's until the next call
   std::thread worker_;
 };
 

@@ -33,11 +33,13 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-data::LoaderOptions loader_options(const models::SparseAutoencoder& model, const TrainOptions& options) {
+data::LoaderOptions loader_options(const models::SparseAutoencoder& model, const TrainOptions& options,
+                                   const std::atomic<bool>* stop) {
   data::LoaderOptions loader{.batch_size = options.batch_size,
                              .seed = options.seed,
                              .memory = options.memory,
-                             .shuffle_rows = options.shuffle_rows};
+                             .shuffle_rows = options.shuffle_rows,
+                             .stop = stop};
   if (options.published_order) {
     loader.epoch_seed = published_epoch_seeds(model.options().seed, model.latents(), model.dim());
   }
@@ -87,10 +89,11 @@ struct Stopped {};
 class Fit {
  public:
   Fit(models::SparseAutoencoder& model, const TrainOptions& options, const TrainerParts& parts,
-      data::EmbeddingSource& rows, const RunOptions& run, const std::function<void(double)>& reading)
-      : model_(model), options_(options), run_(run) {
+      data::EmbeddingSource& rows, const RunOptions& run, const std::function<void(double)>& reading,
+      const std::atomic<bool>* stop)
+      : model_(model), options_(options), run_(run), stop_(stop) {
     const bool may_be_kept = decide_shuffling(rows);
-    feed_ = make_host_feed(FeedPlace::of(model), rows, loader_options(model, options_));
+    feed_ = make_host_feed(FeedPlace::of(model), rows, loader_options(model, options_, stop_));
     per_epoch_ = feed_->batches_per_epoch();
     steps_ = all_steps();
     if (options_.dead_after == 0) options_.dead_after = rows.rows();
@@ -113,16 +116,15 @@ class Fit {
     if (folder_) folder_->open_metrics(step_);
   }
 
-  TrainResult loop(const std::function<void(const Progress&)>& callback, const std::atomic<bool>* stop) {
+  TrainResult loop(const std::function<void(const Progress&)>& callback) {
     started_ = last_saved_ = Clock::now();
     first_step_ = last_logged_ = step_;
     last_logged_at_ = started_;
     feed_->seek(step_ / per_epoch_, step_ % per_epoch_);
-    const auto stopped = [&] { return stop && stop->load(); };
     TrainResult result;
-    while (step_ < steps_ && !stopped()) {
+    while (step_ < steps_ && !(stop_ && stop_->load())) {
       const auto begun = Clock::now();
-      one_step(result);
+      if (!one_step(result)) break;
       if (step_ % log_every_ == 0 || step_ == steps_) report(callback, result);
       step_times_.push_back(seconds_since(begun));
       if (folder_ && step_ < steps_ && save_is_due()) save();
@@ -163,13 +165,13 @@ class Fit {
   void note_pool(const data::EmbeddingSource& rows) {
     const auto pool = options_.shuffle_rows;
     if (pool >= rows.rows()) return;
-    fingerprint_ = with_pool(fingerprint_, pool, data::piece_rows(rows, pool));
-    const auto bytes = [&](std::int64_t count) {
-      return human_bytes(data::bytes_of_rows(count, rows.dim()));
-    };
-    log::info(rows.name() + ": " + std::to_string(pool) + " of " + std::to_string(rows.rows()) +
-              " rows are shuffled at a time, as they are read; all together need " + bytes(rows.rows()) +
-              " of memory, two times " + bytes(pool) + " are taken");
+    const auto piece = data::piece_rows(rows, pool);
+    const data::PoolOrder order(rows.rows(), pool, piece);
+    fingerprint_ = with_pool(fingerprint_, pool, piece);
+    log::info(rows.name() + ": " + std::to_string(order.size(0)) + " of " + std::to_string(rows.rows()) +
+              " rows are shuffled at a time, as they are read; all together need " +
+              human_bytes(data::bytes_of_rows(rows.rows(), rows.dim())) + " of memory, these and the next " +
+              human_bytes(data::bytes_of_pools(order, rows.dim())));
   }
 
   // A run that goes on has the rows that it began with, to the bit.
@@ -196,22 +198,25 @@ class Fit {
     if (!kept) return;
     if (kept->rounded && half == HalfRows::if_needed) fingerprint_ = with_rounded_rows(fingerprint_);
     kept_ = true;
-    feed_ = make_resident_feed(FeedPlace::of(model_), kept, loader_options(model_, options_));
+    feed_ = make_resident_feed(FeedPlace::of(model_), kept, loader_options(model_, options_, stop_));
   }
 
-  void one_step(TrainResult& result) {
+  // False when it was told to stop while it waited for rows.
+  bool one_step(TrainResult& result) {
     const auto asked = Clock::now();
     const auto batch = next_batch();
+    if (!batch.defined()) return false;
     (step_ == first_step_ ? result.first_rows_seconds : result.waiting_seconds) += seconds_since(asked);
     engine_->step(batch, learning_rate(options_, step_, steps_, per_epoch_));
     ++step_;
+    return true;
   }
 
-  // Steps that are done are not lost with the file that cannot be read any more.
+  // Steps that are done are not lost with the file that cannot be read any more, nor for want of memory.
   torch::Tensor next_batch() {
     try {
       return feed_->next();
-    } catch (const IoError&) {
+    } catch (...) {
       if (folder_ && step_ > first_step_) save_despite_failure();
       throw;
     }
@@ -327,6 +332,7 @@ class Fit {
   models::SparseAutoencoder& model_;
   TrainOptions options_;
   const RunOptions& run_;
+  const std::atomic<bool>* stop_;
   std::unique_ptr<Feed> feed_;
   bool kept_ = false;  // all rows on the device, and shuffled together there
   std::optional<RunFolder> folder_;
@@ -369,7 +375,7 @@ TrainResult Trainer::fit(data::EmbeddingSource& rows, const RunOptions& run) {
     if (stop_ && stop_->load()) throw Stopped();
   };
   try {
-    return Fit(model_, options_, parts_, rows, run, reading).loop(callback_, stop_);
+    return Fit(model_, options_, parts_, rows, run, reading, stop_).loop(callback_);
   } catch (const Stopped&) {
     return {};
   } catch (const c10::OutOfMemoryError&) {

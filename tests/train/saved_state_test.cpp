@@ -1,8 +1,11 @@
 // The two newest states of a run, and what becomes of them when they are damaged.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 #include <utility>
 
 #include "io/tensor_file.h"
@@ -101,10 +104,38 @@ TEST_F(SavedStates, MayBeOnlyTheOneBeforeWhenAProcessDiedBetweenTwoRenames) {
   EXPECT_TRUE(lines_.empty());
 }
 
+// The good one must not make room for one that is known to be damaged.
+TEST_F(SavedStates, ThatAreDamagedDoNotTakeThePlaceOfTheOneBefore) {
+  overwrite_a_byte(newest_);
+  RunFolder folder({.folder = run_, .resume = true});
+  auto state = *folder.load_state();
+  EXPECT_EQ(state.step, 10);
+  state.step = 11;
+  folder.save_state(state);
+  fs::remove(newest_);  // as if the process had been killed before its last rename
+  EXPECT_EQ(folder.load_state()->step, 10);
+  state.step = 12;
+  folder.save_state(state);
+  state.step = 13;
+  folder.save_state(state);
+  fs::remove(newest_);
+  EXPECT_EQ(folder.load_state()->step, 12);
+}
+
+TEST_F(SavedStates, ThatCannotBeLoadedLeaveEverythingWhereItIs) {
+  overwrite_a_byte(newest_);
+  overwrite_a_byte(before_);
+  const auto whole = run_ / "state" / ".state.safetensors.1.2.tmp";
+  std::ofstream(whole) << "perhaps the last whole one";
+  refused();
+  EXPECT_TRUE(fs::exists(whole));
+}
+
 TEST_F(SavedStates, ThatAreBothDamagedAreRefused) {
   overwrite_a_byte(newest_);
   overwrite_a_byte(before_);
-  EXPECT_THAT(refused(), HasSubstr("previous.safetensors: damaged"));
+  EXPECT_THAT(refused(), testing::AllOf(HasSubstr("state.safetensors: damaged"),
+                                        HasSubstr("previous.safetensors: damaged")));
   fs::remove(before_);
   EXPECT_THAT(refused(), HasSubstr("state.safetensors: damaged, its contents do not fit its checksum"));
 }
@@ -183,6 +214,61 @@ TEST(Trainer, SavesWhatIsDoneWhenItsDataCannotBeReadAnyMore) {
   EXPECT_LT(saved->step, 20);
   failing.rows_left = 1000 * data.rows();
   EXPECT_TRUE(Trainer(resumed, options).fit(failing, {.folder = folder / "run", .resume = true}).finished);
+  EXPECT_TRUE(torch::equal(straight.decoder, resumed.decoder));
+}
+
+// Rows that take their time, as those of a slow disk.
+class Slow final : public data::EmbeddingSource {
+ public:
+  explicit Slow(data::EmbeddingSource& whole) : whole_(whole) {}
+  std::int64_t rows() const override { return whole_.rows(); }
+  std::int64_t dim() const override { return whole_.dim(); }
+  std::string name() const override { return whole_.name(); }
+  std::atomic<std::int64_t> reads_before_wait = 1 << 30;
+  std::atomic<bool> waits = false, may_go_on = false;
+
+ private:
+  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
+    if (reads_before_wait-- <= 0) {
+      waits = true;
+      for (int i = 0; i < 2000 && !may_go_on; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    whole_.read(first, count, out);
+  }
+  data::EmbeddingSource& whole_;
+};
+
+// A reading that takes 20 seconds is not waited for, but by the thread that reads.
+TEST(Trainer, StopsAndSavesWhileItWaitsForRows) {
+  auto data = make_data();
+  const test::TempDir folder;
+  auto options = brief();
+  options.shuffle_rows = 40;
+  auto straight = make_model(), stopped = make_model(), resumed = make_model();
+  Trainer(straight, options).fit(data);
+  Slow slow(data);
+  std::atomic<bool> stop{false};
+  Trainer trainer(stopped, options);
+  trainer.stop_when(&stop);
+  std::int64_t steps = 0;
+  trainer.on_progress([&](const Progress& p) {
+    steps = p.step;
+    if (p.step == 1) slow.reads_before_wait = 1;
+  });
+  std::thread user([&] {
+    while (!slow.waits) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // what is ready has been trained on
+    stop = true;
+    while (RunFolder::saved_progress(folder / "run") == std::nullopt)
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    EXPECT_FALSE(slow.may_go_on);
+    slow.may_go_on = true;
+  });
+  EXPECT_FALSE(trainer.fit(slow, {.folder = folder / "run", .log_every = 1}).finished);
+  user.join();
+  EXPECT_EQ(RunFolder::saved_progress(folder / "run")->step, steps);
+  EXPECT_LT(steps, 20);
+  EXPECT_TRUE(Trainer(resumed, options).fit(data, {.folder = folder / "run", .resume = true}).finished);
   EXPECT_TRUE(torch::equal(straight.decoder, resumed.decoder));
 }
 

@@ -2,6 +2,7 @@
 /// Shuffled batches, read ahead on a thread of the loader's own.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -21,11 +22,13 @@ struct MSAE_EXPORT LoaderOptions {
   /// ... unless this is set: the seed of a given epoch's permutation().
   std::function<std::uint64_t(std::int64_t epoch)> epoch_seed = {};
   int prefetch = 2;  ///< batches kept ready
-  /// Bytes that rows may take. Sets that fit, as float32, are held in memory. 0: half of what is free.
+  /// Bytes that rows may take. Sets that fit, as float32, are held in memory. 0: half of what is free when
+  /// shuffle_rows is decided, nearly all when they are loaded.
   std::uint64_t memory = 0;
   /// Rows that are shuffled together: all_rows, or so many at a time as a pool. 0: what shuffled_rows() says.
   /// A set of all_rows that does not fit in memory is read batch by batch, in the order of the file.
   std::int64_t shuffle_rows = 0;
+  const std::atomic<bool>* stop = nullptr;  ///< once it is true, next() waits no longer
 
   /// Checks every field.
   /// \throws std::invalid_argument unless batch_size and prefetch are at least 1, shuffle_rows at least 0
@@ -36,15 +39,14 @@ inline constexpr std::int64_t all_rows = std::numeric_limits<std::int64_t>::max(
 
 /// How many rows of a source are shuffled together for want of memory.
 ///
-/// Rows that do not all fit are read in pieces of a few megabytes, in random order, into a pool, where they
-/// are permuted while the next pool is filled. As a pool has many pieces from everywhere in the source, a
-/// batch has rows of them all; the order of an epoch still is a pure function of seed, epoch and the pool's
-/// size.
+/// Rows that do not all fit are read in small pieces from everywhere in the source into a pool, of which the
+/// rows are permuted, and used while the next pool is filled. Of pieces that lie together every pool has its
+/// share; the order of an epoch still is a pure function of seed, epoch and the pool's size.
 /// \param source to be shuffled
 /// \param memory bytes that rows may take; 0: half of what is free
 /// \return all_rows where they fit as float32, else the size of two pools in `memory`, of at least 262,144
 ///         rows each
-/// \throws msae::Error when `memory`, or the machine, has no room for pools of that size
+/// \throws std::invalid_argument when `memory` has no room for pools of that size
 MSAE_EXPORT std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory = 0);
 
 /// One batch of rows.
@@ -61,6 +63,7 @@ class MSAE_EXPORT BatchLoader {
  public:
   /// Reads nothing yet: the first next() starts the thread.
   /// \throws std::invalid_argument for impossible options, or a source without rows
+  /// \throws msae::Error when there is no memory for the pools
   BatchLoader(EmbeddingSource& source, LoaderOptions options);
   /// Waits for the read at hand, no longer.
   ~BatchLoader();
@@ -75,8 +78,8 @@ class MSAE_EXPORT BatchLoader {
   /// \throws std::invalid_argument when either is negative
   void seek(std::int64_t epoch, std::int64_t index);
 
-  /// The next batch; waits for it. Rethrows what reading it threw, e.g. msae::IoError, and so does every
-  /// later call until seek().
+  /// The next batch; waits for it, or gives one without rows when it is told to stop. Rethrows what reading
+  /// it threw, e.g. msae::IoError, and so does every later call until seek().
   Batch next();
 
  private:
