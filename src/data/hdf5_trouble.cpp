@@ -85,7 +85,7 @@ std::string missing_part(hid_t data_set) {
       const Handle opened{H5Fopen(place.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose};
       return opened && opens(opened.get(), path);
     };
-    if (!opens_in(folder / file) && !opens_in(file)) return printable(path + " in " + file);
+    if (!opens_in(folder / file) && !opens_in(file)) return printable(path) + " in " + printable(file);
   }
   return {};
 }
