@@ -56,7 +56,7 @@ std::string as_written(const json& value) {
   return shortened(value.dump(-1, ' ', /*ensure_ascii=*/true));
 }
 
-std::string printable(const std::string& name) {
+std::string key_as_written(const std::string& name) {
   const auto text = json(name).dump(-1, ' ', /*ensure_ascii=*/true);
   return shortened(text.substr(1, text.size() - 2));
 }
@@ -69,7 +69,7 @@ JsonObject::JsonObject(const json& value, std::string file, std::string prefix)
 }
 
 void JsonObject::refuse(const std::string& key, const std::string& what) const {
-  throw IoError(file_ + ": " + prefix_ + printable(key) + " " + what);
+  throw IoError(file_ + ": " + prefix_ + key_as_written(key) + " " + what);
 }
 
 void JsonObject::refuse_type(const std::string& key, const char* wanted) const {
@@ -83,7 +83,7 @@ const json& JsonObject::at(const std::string& key) const {
 }
 
 JsonObject JsonObject::object(const std::string& key) const {
-  return {at(key), file_, prefix_ + printable(key) + "."};
+  return {at(key), file_, prefix_ + key_as_written(key) + "."};
 }
 
 std::int64_t JsonObject::integer(const std::string& key) const {

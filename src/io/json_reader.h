@@ -18,7 +18,7 @@ nlohmann::json parse_json(std::string_view text, const std::string& file);
 std::string as_written(const nlohmann::json& value);
 
 /// A name from a file without quotes, control characters escaped: for messages.
-std::string printable(const std::string& name);
+std::string key_as_written(const std::string& name);
 
 /// An object's fields. Each reader throws IoError "<file>: <key> is missing" or "<file>: <key> must be a ...,
 /// not ...".

@@ -139,7 +139,7 @@ const TensorEntry& SafetensorsFile::entry(const std::string& name) const {
       there += ", ...";
       break;
     }
-    there += (there.empty() ? "" : ", ") + printable(other);
+    there += (there.empty() ? "" : ", ") + key_as_written(other);
   }
   throw IoError(file_.path().string() + ": has no tensor " + name + "; it holds " +
                 (there.empty() ? "none" : there));

@@ -35,6 +35,7 @@ struct MSAE_EXPORT LoaderOptions {
   void validate() const;
 };
 
+/// Of LoaderOptions::shuffle_rows: all rows together.
 inline constexpr std::int64_t all_rows = std::numeric_limits<std::int64_t>::max();
 
 /// How many rows of a source are shuffled together for want of memory.
