@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
@@ -168,12 +167,8 @@ Json embeddings_info(const InfoArguments& a) {
 bool holds_tensors_alone(const fs::path& path) {
   if (io::model_format(path) != io::ModelFormat::reference) return false;
   const io::TorchFile file(path);
-  const auto* dict = std::get_if<io::pickle::Dict>(&file.root().is);
-  if (!dict) return true;
-  return std::none_of(dict->items.begin(), dict->items.end(), [](const auto& item) {
-    const auto* key = std::get_if<std::string>(&item.first->is);
-    return key && *key == "model";
-  });
+  const bool is_dict = std::holds_alternative<io::pickle::Dict>(file.root().is);
+  return !is_dict || !io::pickle::Fields(file.root(), path.string()).has("model");
 }
 
 Json describe(const InfoArguments& a) {

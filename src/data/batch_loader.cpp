@@ -104,16 +104,15 @@ void LoaderOptions::validate() const {
 }
 
 std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory) {
-  constexpr std::uint64_t least = 1 << 18;
+  constexpr std::int64_t least_pool = 1 << 18;
+  constexpr auto least = static_cast<std::uint64_t>(least_pool);
   const auto rows = static_cast<std::uint64_t>(rows_for_batches(source));
   const auto room = room_for_rows(memory);
   const auto of_all = bytes_of_rows(source.rows(), source.dim());
   if (of_all <= room) return all_rows;
-  const auto of_two =
-      saturating_product(bytes_of_rows(1, source.dim()) + sizeof(std::int64_t), 2);  // and their order
-  const auto pool = std::max(memory > 0 ? 0 : least, room / of_two);
+  const auto pool = std::max(memory > 0 ? 0 : least, room / bytes_of_pools(1, source.dim()));
   if (pool < least && pool < rows) {
-    const auto enough = std::min(of_all, saturating_product(of_two, least));
+    const auto enough = std::min(of_all, bytes_of_pools(least_pool, source.dim()));
     throw std::invalid_argument("memory: " + human_bytes(memory) + " hold two pools of " +
                                 std::to_string(pool) + " rows of " + source.name() +
                                 ", too few to shuffle them well; give at least " +

@@ -236,11 +236,8 @@ std::optional<DataSet::Place> DataSet::place() const {
   const bool plain = H5Pget_driver(access.get()) == H5FD_SEC2 &&
                      H5Pget_userblock(creation.get(), &user_block) >= 0 && user_block == 0;
   const auto begin = H5Dget_offset(handle_.get());
-  const auto length = H5Fget_name(file.get(), nullptr, 0);
-  if (!plain || begin == HADDR_UNDEF || length <= 0) return {};
-  std::string name(static_cast<std::size_t>(length) + 1, '\0');  // HDF5 ends it by a zero
-  H5Fget_name(file.get(), name.data(), name.size());
-  name.resize(static_cast<std::size_t>(length));
+  auto name = text_of(H5Fget_name, file.get());
+  if (!plain || begin == HADDR_UNDEF || name.empty()) return {};
   return Place{std::move(name), begin};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/printable.h"
+#include "data/hdf5_checks.h"
 #include "data/hdf5_file.h"
 
 namespace msae::data::hdf5 {
@@ -13,16 +14,6 @@ namespace {
 
 bool opens(hid_t file, const std::string& path) {
   return static_cast<bool>(Handle{H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose});
-}
-
-// What a function of HDF5 that fills a buffer tells.
-template <class Get, class... Of>
-std::string text_of(const Get& get, Of... of) {
-  const auto length = get(of..., nullptr, 0);
-  if (length <= 0) return {};
-  std::string text(static_cast<std::size_t>(length), '\0');
-  get(of..., text.data(), text.size() + 1);
-  return text;
 }
 
 // Of the link that stands last in `path`; empty when that is no link, or leads somewhere.

@@ -66,9 +66,9 @@ std::vector<std::int64_t> PoolOrder::order(std::int64_t pool, std::uint64_t seed
   return permutation(size(pool), mix(seed, static_cast<std::uint64_t>(pool)));
 }
 
-std::uint64_t bytes_of_pools(const PoolOrder& order, std::int64_t dim) {
+std::uint64_t bytes_of_pools(std::int64_t rows, std::int64_t dim) {
   const auto row = bytes_of_rows(1, dim) + sizeof(std::int64_t);
-  return saturating_product(saturating_product(static_cast<std::uint64_t>(order.size(0)), row), 2);
+  return saturating_product(saturating_product(static_cast<std::uint64_t>(rows), row), 2);
 }
 
 std::int64_t piece_rows(const EmbeddingSource& source, std::int64_t pool) {

@@ -44,8 +44,8 @@ class PoolOrder {
   std::int64_t rows_, piece_, pools_;
 };
 
-/// What two pools of rows and their orders take.
-std::uint64_t bytes_of_pools(const PoolOrder& order, std::int64_t dim);
+/// What two pools of so many rows each, and their orders, take.
+std::uint64_t bytes_of_pools(std::int64_t rows, std::int64_t dim);
 
 /// Rows of a piece: about 32,768 values, whole chunks of the file, and a small part of the pool.
 std::int64_t piece_rows(const EmbeddingSource& source, std::int64_t pool);

@@ -21,8 +21,8 @@ RowPool::RowPool(EmbeddingSource& source, const PoolOrder& order,
 }
 
 void RowPool::require_memory(const EmbeddingSource& source, const PoolOrder& order) {
-  const auto rows = static_cast<std::uint64_t>(order.size(0));
-  msae::require_memory(bytes_of_pools(order, source.dim()),
+  const auto rows = order.size(0);
+  msae::require_memory(bytes_of_pools(rows, source.dim()),
                        "shuffling " + std::to_string(rows) + " rows of " + source.name() + " at a time");
 }
 

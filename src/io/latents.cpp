@@ -156,14 +156,11 @@ class Writer {
 }
 
 void check_point(const models::SparseAutoencoder& model, const OperatingPoint& point) {
-  const auto value = std::to_string(point.value);
-  if (point.kind == OperatingPoint::Kind::top && (point.value < 1 || point.value > model.latents())) {
-    refuse("k",
-           "must be from 1 to the number of latents, " + std::to_string(model.latents()) + ", not " + value);
-  }
+  require_k(model, point);
   const auto levels = model.level_count();
   if (point.kind == OperatingPoint::Kind::level && (point.value < 0 || point.value >= levels)) {
-    refuse("level", "must be from 0 to " + std::to_string(levels - 1) + ", not " + value);
+    refuse("level",
+           "must be from 0 to " + std::to_string(levels - 1) + ", not " + std::to_string(point.value));
   }
 }
 

@@ -13,6 +13,13 @@ void require_same_dim(const models::SparseAutoencoder& model, const data::Embedd
                               " but the model's is " + std::to_string(model.dim()));
 }
 
+void require_k(const models::SparseAutoencoder& model, models::OperatingPoint point) {
+  if (point.kind != models::OperatingPoint::Kind::top) return;
+  if (point.value >= 1 && point.value <= model.latents()) return;
+  throw std::invalid_argument("k: must be from 1 to the number of latents, " +
+                              std::to_string(model.latents()) + ", not " + std::to_string(point.value));
+}
+
 torch::Tensor model_rows(const models::SparseAutoencoder& model, std::span<float> values) {
   return torch::from_blob(values.data(),
                           {static_cast<std::int64_t>(values.size()) / model.dim(), model.dim()},

@@ -16,6 +16,9 @@ namespace msae::io {
 /// \throws std::invalid_argument naming both, unless the data's dimension is the model's
 void require_same_dim(const models::SparseAutoencoder& model, const data::EmbeddingSource& data);
 
+/// \throws std::invalid_argument naming k, where `point` is a number of latents that the model has not
+void require_k(const models::SparseAutoencoder& model, models::OperatingPoint point);
+
 /// [values / dim, dim] on the model's device and of its type: a view of `values` where those are the CPU and
 /// float32.
 torch::Tensor model_rows(const models::SparseAutoencoder& model, std::span<float> values);

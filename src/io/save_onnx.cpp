@@ -7,6 +7,7 @@
 #include "io/folded_model.h"
 #include "io/model_config.h"
 #include "io/model_folder_parts.h"
+#include "io/model_rows.h"
 #include "io/onnx_file.h"
 #include "models/row_epsilon.h"
 #include "msae/core/log.h"
@@ -26,7 +27,7 @@ using torch::Tensor;
 class EncoderGraph {
  public:
   EncoderGraph(const SparseAutoencoder& model, OperatingPoint point, const fs::path& file)
-      : model_(model), point_(checked(point, model)), k_(model.top_k(point_)), file_(file) {}
+      : model_(model), point_(point), k_(model.top_k(point)), file_(file) {}
 
   const OnnxGraph& build() {
     graph_.input("embeddings", model_.dim());
@@ -43,12 +44,6 @@ class EncoderGraph {
   }
 
  private:
-  static OperatingPoint checked(OperatingPoint point, const SparseAutoencoder& model) {
-    if (point.kind != OperatingPoint::Kind::top) return point;
-    if (point.value >= 1 && point.value <= model.latents()) return point;
-    throw std::invalid_argument("k: must be from 1 to the number of latents, " +
-                                std::to_string(model.latents()) + ", not " + std::to_string(point.value));
-  }
   std::string constant(const std::string& name, const Tensor& values) {
     tensors_.push_back(values.to(torch::kCPU, torch::kFloat32).contiguous());
     const auto& stored = tensors_.back();
@@ -152,6 +147,7 @@ class EncoderGraph {
 
 void save_onnx(const SparseAutoencoder& model, const fs::path& path, OperatingPoint point) {
   const torch::NoGradGuard no_grad;
+  require_k(model, point);
   EncoderGraph encoder(model, point, path);
   files::AtomicFile file(path);
   encoder.build().write(

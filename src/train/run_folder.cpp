@@ -121,6 +121,19 @@ void check_sum(io::TensorFile& file, const fs::path& path) {
   throw IoError(path.string() + ": damaged, its contents do not fit its checksum");
 }
 
+// What `read` makes of the state before the newest, which is damaged.
+template <class Read>
+auto of_the_one_before(const std::string& damage, const fs::path& before, const Read& read) {
+  try {
+    auto older = read(before);
+    log::warning(damage + "; the state saved before it, of step " + std::to_string(older.step) +
+                 ", is taken instead");
+    return older;
+  } catch (const IoError& other) {
+    throw IoError(damage + "; and " + other.what());
+  }
+}
+
 // What `read` makes of the newest state that is whole.
 template <class Read>
 auto of_newest_whole(const fs::path& folder, const Read& read) -> std::optional<decltype(read(fs::path()))> {
@@ -131,16 +144,7 @@ auto of_newest_whole(const fs::path& folder, const Read& read) -> std::optional<
     return read(newest);
   } catch (const IoError& damage) {
     if (!fs::exists(before)) throw;
-    auto older = [&] {
-      try {
-        return read(before);
-      } catch (const IoError& other) {
-        throw IoError(std::string(damage.what()) + "; and " + other.what());
-      }
-    }();
-    log::warning(std::string(damage.what()) + "; the state saved before it, of step " +
-                 std::to_string(older.step) + ", is taken instead");
-    return older;
+    return of_the_one_before(damage.what(), before, read);
   }
 }
 

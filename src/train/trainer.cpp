@@ -171,7 +171,7 @@ class Fit {
     log::info(rows.name() + ": " + std::to_string(order.size(0)) + " of " + std::to_string(rows.rows()) +
               " rows are shuffled at a time, as they are read; all together need " +
               human_bytes(data::bytes_of_rows(rows.rows(), rows.dim())) + " of memory, these and the next " +
-              human_bytes(data::bytes_of_pools(order, rows.dim())));
+              human_bytes(data::bytes_of_pools(order.size(0), rows.dim())));
   }
 
   // A run that goes on has the rows that it began with, to the bit.

@@ -4,46 +4,36 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <memory>
 #include <span>
 #include <stdexcept>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "msae/core/error.h"
 #include "support/error_of.h"
+#include "support/watched_source.h"
 
 namespace msae::data {
 namespace {
 
 using ::testing::ElementsAre;
 
-/// Row i is {i, i}; the rows from `broken` on cannot be read.
-class Numbered final : public EmbeddingSource {
- public:
-  explicit Numbered(std::int64_t rows, std::int64_t broken = 1'000'000) : rows_(rows), broken_(broken) {}
-  std::int64_t rows() const override { return rows_; }
-  std::int64_t dim() const override { return 2; }
-  std::string name() const override { return "numbered"; }
-  std::atomic<std::int64_t> read_rows_ = 0;
-
- private:
-  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
-    if (first + count > broken_) throw IoError("the disk is gone");
-    for (std::size_t i = 0; i < out.size(); ++i)
-      out[i] = static_cast<float>(first) + static_cast<float>(i / 2);
-    read_rows_ += count;
-  }
-  std::int64_t rows_, broken_;
-};
+/// Row i is {i, i}.
+std::unique_ptr<EmbeddingSource> numbered(std::int64_t rows) {
+  std::vector<float> values(static_cast<std::size_t>(2 * rows));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i / 2);
+  return in_memory(std::move(values), 2);
+}
 
 TEST(ReadBlocks, GivesEveryRowInOrder) {
   for (const std::int64_t rows : {1, 2, 7, 64, 65}) {
     for (const std::int64_t step : {1, 3, 64, 1000}) {
-      Numbered source(rows);
+      const auto source = numbered(rows);
       std::vector<float> seen;
       std::vector<double> told;
       read_blocks(
-          source, step, [&](double share) { told.push_back(share); },
+          *source, step, [&](double share) { told.push_back(share); },
           [&](std::int64_t first, std::span<float> values) {
             EXPECT_EQ(first * 2, static_cast<std::int64_t>(seen.size()));
             EXPECT_LE(values.size(), static_cast<std::size_t>(2 * step));
@@ -58,21 +48,28 @@ TEST(ReadBlocks, GivesEveryRowInOrder) {
 }
 
 TEST(ReadBlocks, TakesAboutFourMegabytesUnlessTold) {
-  Numbered source((1 << 19) + 1);
+  const auto source = numbered((1 << 19) + 1);
   std::vector<std::size_t> sizes;
-  read_blocks(source, {}, [&](std::int64_t, std::span<float> values) { sizes.push_back(values.size()); });
+  read_blocks(*source, {}, [&](std::int64_t, std::span<float> values) { sizes.push_back(values.size()); });
   EXPECT_THAT(sizes, ElementsAre(1 << 20, 2));
 }
 
 TEST(ReadBlocks, ReadsNoMoreThanOneBlockAhead) {
-  Numbered source(100);
+  const auto whole = numbered(100);
+  std::atomic<std::int64_t> rows_read = 0;
+  test::WatchedSource source(*whole, [&](std::int64_t count) { rows_read += count; });
   read_blocks(source, 10, {},
-              [&](std::int64_t first, std::span<float>) { EXPECT_LE(source.read_rows_, first + 20); });
-  EXPECT_EQ(source.read_rows_, 100);
+              [&](std::int64_t first, std::span<float>) { EXPECT_LE(rows_read, first + 20); });
+  EXPECT_EQ(rows_read, 100);
 }
 
 TEST(ReadBlocks, RethrowsWhatReadingThrewAfterTheRowsBefore) {
-  Numbered source(100, 35);
+  const auto whole = numbered(100);
+  std::int64_t rows_left = 35;
+  test::WatchedSource source(*whole, [&](std::int64_t count) {
+    rows_left -= count;
+    if (rows_left < 0) throw IoError("the disk is gone");
+  });
   std::vector<std::int64_t> visited;
   const auto error = test::error_of<IoError>([&] {
     read_blocks(source, 10, {}, [&](std::int64_t first, std::span<float>) { visited.push_back(first); });
@@ -82,7 +79,9 @@ TEST(ReadBlocks, RethrowsWhatReadingThrewAfterTheRowsBefore) {
 }
 
 TEST(ReadBlocks, EndsWhenTheVisitorOrTheProgressThrows) {
-  Numbered source(1000);
+  const auto whole = numbered(1000);
+  std::atomic<std::int64_t> rows_read = 0;
+  test::WatchedSource source(*whole, [&](std::int64_t count) { rows_read += count; });
   EXPECT_THROW(
       read_blocks(source, 10, {}, [](std::int64_t, std::span<float>) { throw std::domain_error(""); }),
       std::domain_error);
@@ -90,7 +89,7 @@ TEST(ReadBlocks, EndsWhenTheVisitorOrTheProgressThrows) {
       read_blocks(
           source, 10, [](double) { throw std::domain_error(""); }, [](std::int64_t, std::span<float>) {}),
       std::domain_error);
-  EXPECT_LE(source.read_rows_, 80);
+  EXPECT_LE(rows_read, 80);
 }
 
 }  // namespace

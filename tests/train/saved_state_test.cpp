@@ -14,6 +14,7 @@
 #include "support/error_of.h"
 #include "support/temp_dir.h"
 #include "support/tensors.h"
+#include "support/watched_source.h"
 #include "train/run_folder.h"
 #include "train/small_run.h"
 
@@ -179,90 +180,71 @@ TEST(Checksum, TellsEveryChangeApart) {
   EXPECT_TRUE(changed([](auto& f) { f.tensors.erase("b"); }));
 }
 
-// Rows that cannot be read any more once so many are.
-class Failing final : public data::EmbeddingSource {
- public:
-  explicit Failing(data::EmbeddingSource& whole) : whole_(whole) {}
-  std::int64_t rows() const override { return whole_.rows(); }
-  std::int64_t dim() const override { return whole_.dim(); }
-  std::string name() const override { return whole_.name(); }
-  std::int64_t rows_left = 0;
+// Two of them are in memory while rows are shuffled.
+TrainOptions by_pools() {
+  auto options = brief();
+  options.shuffle_rows = 40;
+  return options;
+}
 
- private:
-  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
-    if (rows_left <= 0) throw IoError("the disk is gone");
-    rows_left -= count;
-    whole_.read(first, count, out);
-  }
-  data::EmbeddingSource& whole_;
-};
+models::SparseAutoencoder trained_straight(data::EmbeddingSource& data, const TrainOptions& options) {
+  auto model = make_model();
+  Trainer(model, options).fit(data);
+  return model;
+}
 
 TEST(Trainer, SavesWhatIsDoneWhenItsDataCannotBeReadAnyMore) {
   auto data = make_data();
   const test::TempDir folder;
-  auto options = brief();
-  options.shuffle_rows = 40;
-  auto straight = make_model(), failed = make_model(), resumed = make_model();
-  Trainer(straight, options).fit(data);
-  Failing failing(data);
-  failing.rows_left = 2 * data.rows();  // for the statistics, and an epoch
+  const auto options = by_pools();
+  const auto straight = trained_straight(data, options);
+  auto failed = make_model(), resumed = make_model();
+  std::int64_t rows_left = 2 * data.rows();  // for the statistics, and an epoch
+  test::WatchedSource failing(data, [&](std::int64_t count) {
+    if (rows_left <= 0) throw IoError("the disk is gone");
+    rows_left -= count;
+  });
   EXPECT_THAT(error_of<IoError>([&] { Trainer(failed, options).fit(failing, {.folder = folder / "run"}); }),
               HasSubstr("the disk is gone"));
   const auto saved = RunFolder::saved_progress(folder / "run");
   ASSERT_TRUE(saved);
   EXPECT_GT(saved->step, 0);
   EXPECT_LT(saved->step, 20);
-  failing.rows_left = 1000 * data.rows();
+  rows_left = 1000 * data.rows();
   EXPECT_TRUE(Trainer(resumed, options).fit(failing, {.folder = folder / "run", .resume = true}).finished);
   EXPECT_TRUE(torch::equal(straight.decoder, resumed.decoder));
 }
-
-// Rows that take their time, as those of a slow disk.
-class Slow final : public data::EmbeddingSource {
- public:
-  explicit Slow(data::EmbeddingSource& whole) : whole_(whole) {}
-  std::int64_t rows() const override { return whole_.rows(); }
-  std::int64_t dim() const override { return whole_.dim(); }
-  std::string name() const override { return whole_.name(); }
-  std::atomic<std::int64_t> reads_before_wait = 1 << 30;
-  std::atomic<bool> waits = false, may_go_on = false;
-
- private:
-  void read_rows(std::int64_t first, std::int64_t count, std::span<float> out) override {
-    if (reads_before_wait-- <= 0) {
-      waits = true;
-      for (int i = 0; i < 2000 && !may_go_on; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    whole_.read(first, count, out);
-  }
-  data::EmbeddingSource& whole_;
-};
 
 // A reading that takes 20 seconds is not waited for, but by the thread that reads.
 TEST(Trainer, StopsAndSavesWhileItWaitsForRows) {
   auto data = make_data();
   const test::TempDir folder;
-  auto options = brief();
-  options.shuffle_rows = 40;
-  auto straight = make_model(), stopped = make_model(), resumed = make_model();
-  Trainer(straight, options).fit(data);
-  Slow slow(data);
+  const auto options = by_pools();
+  const auto straight = trained_straight(data, options);
+  auto stopped = make_model(), resumed = make_model();
+  std::atomic<std::int64_t> reads_before_wait = 1 << 30;
+  std::atomic<bool> waits = false, may_go_on = false;
+  test::WatchedSource slow(data, [&](std::int64_t) {
+    if (reads_before_wait-- > 0) return;
+    waits = true;
+    for (int i = 0; i < 2000 && !may_go_on; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  });
   std::atomic<bool> stop{false};
   Trainer trainer(stopped, options);
   trainer.stop_when(&stop);
   std::int64_t steps = 0;
   trainer.on_progress([&](const Progress& p) {
     steps = p.step;
-    if (p.step == 1) slow.reads_before_wait = 1;
+    if (p.step == 1) reads_before_wait = 1;
   });
   std::thread user([&] {
-    while (!slow.waits) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    while (!waits) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     std::this_thread::sleep_for(std::chrono::milliseconds(200));  // what is ready has been trained on
     stop = true;
     while (RunFolder::saved_progress(folder / "run") == std::nullopt)
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    EXPECT_FALSE(slow.may_go_on);
-    slow.may_go_on = true;
+    EXPECT_FALSE(may_go_on);
+    may_go_on = true;
   });
   EXPECT_FALSE(trainer.fit(slow, {.folder = folder / "run", .log_every = 1}).finished);
   user.join();
@@ -275,10 +257,9 @@ TEST(Trainer, StopsAndSavesWhileItWaitsForRows) {
 TEST(Trainer, KeepsToTheShufflingThatARunBeganWith) {
   auto data = make_data();
   const test::TempDir folder;
-  auto options = brief();
-  options.shuffle_rows = 40;
-  auto straight = make_model(), stopped = make_model(), resumed = make_model();
-  Trainer(straight, options).fit(data);
+  const auto options = by_pools();
+  const auto straight = trained_straight(data, options);
+  auto stopped = make_model(), resumed = make_model();
   std::atomic<bool> stop{false};
   Trainer first(stopped, options);
   first.stop_when(&stop);

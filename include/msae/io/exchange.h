@@ -97,7 +97,7 @@ MSAE_EXPORT void save_dictionary_learning(const models::SparseAutoencoder& model
 /// \param point how many latents to keep
 /// \throws msae::IoError when the file cannot be written, or the model holds NaN or infinite values
 /// \throws std::invalid_argument naming the model when its encoder takes more than the 2 GB of an ONNX file, or k
-///         when that is 0
+///         when that is not from 1 to the number of latents
 /// \throws c10::Error when the model has no such point
 MSAE_EXPORT void save_onnx(const models::SparseAutoencoder& model, const std::filesystem::path& file,
                            models::OperatingPoint point = {});
