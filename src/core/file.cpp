@@ -29,6 +29,12 @@ std::optional<Stamp> stamp_of(int descriptor) {
   return stamp_by(status);
 }
 
+std::optional<Stamp> stamp_of(const std::filesystem::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return stamp_by(status);
+}
+
 void fail_changed(const std::string& path) {
   throw IoError(path + ": was changed while it was read; begin again once nobody writes to it");
 }

@@ -40,6 +40,9 @@ struct Stamp {
 /// None where the descriptor is none.
 std::optional<Stamp> stamp_of(int descriptor);
 
+/// None where nothing is there.
+std::optional<Stamp> stamp_of(const std::filesystem::path& path);
+
 /// Throws IoError "<path>: was changed while it was read; ..."
 [[noreturn]] void fail_changed(const std::string& path);
 

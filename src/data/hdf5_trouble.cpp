@@ -1,8 +1,9 @@
 #include "data/hdf5_trouble.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "core/printable.h"
@@ -23,6 +24,33 @@ std::string trouble_of_link(hid_t file, const std::string& path) {
   if ((link.type != H5L_TYPE_SOFT && link.type != H5L_TYPE_EXTERNAL) || opens(file, path)) return {};
   return path + " is a link to " + link_target(file, path, link.type) + ", which " +
          (link.type == H5L_TYPE_SOFT ? "is not there" : "cannot be opened");
+}
+
+// What a virtual data set is made of.
+struct Part {
+  std::string file, path;                      // as the data set names them
+  std::optional<std::filesystem::path> place;  // of a file that has such a path; none where there is none
+};
+
+// But those in its own file, and those by a pattern: of these there are as many as there are.
+std::vector<Part> parts_of(hid_t data_set) {
+  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
+  std::size_t count = 0;
+  if (H5Pget_layout(layout.get()) != H5D_VIRTUAL) return {};
+  if (H5Pget_virtual_count(layout.get(), &count) < 0) return {Part{"it", "the list of its parts", {}}};
+  const auto folder = std::filesystem::path(text_of(H5Fget_name, data_set)).parent_path();
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto text = [&](auto read) { return text_of(read, layout.get(), i); };
+    Part part{text(H5Pget_virtual_filename), text(H5Pget_virtual_dsetname), {}};
+    if (part.file == "." || part.file.find("%b") != part.file.npos) continue;
+    for (const auto& place : {folder / part.file, std::filesystem::path(part.file)}) {
+      const Handle opened{H5Fopen(place.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose};
+      if (!part.place && opened && opens(opened.get(), part.path)) part.place = place;
+    }
+    parts.push_back(std::move(part));
+  }
+  return parts;
 }
 
 }  // namespace
@@ -63,20 +91,8 @@ std::string missing_filter(hid_t data_set) {
 }
 
 std::string missing_part(hid_t data_set) {
-  const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
-  if (H5Pget_layout(layout.get()) != H5D_VIRTUAL) return {};
-  std::size_t count = 0;
-  if (H5Pget_virtual_count(layout.get(), &count) < 0) return "its parts";
-  const auto folder = std::filesystem::path(text_of(H5Fget_name, data_set)).parent_path();
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto file = text_of(H5Pget_virtual_filename, layout.get(), i);
-    const auto path = text_of(H5Pget_virtual_dsetname, layout.get(), i);
-    if (file == "." || file.find("%b") != file.npos) continue;  // here; as many as there are
-    const auto opens_in = [&](const std::filesystem::path& place) {
-      const Handle opened{H5Fopen(place.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose};
-      return opened && opens(opened.get(), path);
-    };
-    if (!opens_in(folder / file) && !opens_in(file)) return printable(path) + " in " + printable(file);
+  for (const auto& part : parts_of(data_set)) {
+    if (!part.place) return printable(part.path) + " in " + printable(part.file);
   }
   return {};
 }
@@ -93,6 +109,10 @@ bool is_hollow(hid_t data_set) {
 }
 
 FileWatch::FileWatch(hid_t data_set) {
+  for (const auto& part : parts_of(data_set)) {
+    const auto stamp = part.place ? files::stamp_of(*part.place) : std::nullopt;
+    if (stamp) parts_.emplace(*part.place, *stamp);
+  }
   const Handle file{H5Iget_file_id(data_set), H5Fclose};
   const Handle access{H5Fget_access_plist(file.get()), H5Pclose};
   void* descriptor = nullptr;
@@ -104,7 +124,9 @@ FileWatch::FileWatch(hid_t data_set) {
 }
 
 bool FileWatch::has_changed() const {
-  return descriptor_ >= 0 && files::stamp_of(descriptor_) != at_first_;
+  if (descriptor_ >= 0 && files::stamp_of(descriptor_) != at_first_) return true;
+  return std::any_of(parts_.begin(), parts_.end(),
+                     [](const auto& part) { return files::stamp_of(part.first) != part.second; });
 }
 
 }  // namespace msae::data::hdf5

@@ -4,6 +4,8 @@
 
 #include <hdf5.h>
 
+#include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 
@@ -29,17 +31,18 @@ std::string missing_part(hid_t data_set);
 /// reaches about a thousandth.
 bool is_hollow(hid_t data_set);
 
-/// Watches over the file that a data set is in, while that is open: beyond the end of a file that was cut
-/// since, HDF5 reads zeros.
+/// Watches over the file that a data set is in, and over those of the parts of a virtual one, while that is
+/// open: beyond the end of a file that was cut since, HDF5 reads zeros.
 class FileWatch {
  public:
   explicit FileWatch(hid_t data_set);
-  /// Whether the file was written to since then.
+  /// Whether one of them was written to since then.
   bool has_changed() const;
 
  private:
   int descriptor_ = -1;  ///< HDF5's; none where it reads by other means than this
   std::optional<files::Stamp> at_first_;
+  std::map<std::filesystem::path, files::Stamp> parts_;
 };
 
 }  // namespace msae::data::hdf5

@@ -54,26 +54,44 @@ TEST(Hdf5Trouble, NameTheFilterThatIsMissing) {
                     HasSubstr("HDF5_PLUGIN_PATH"), HasSubstr("h5repack")));
 }
 
+// "/all" in `whole`: "/x" of part.h5 beside it.
+void write_virtual(const std::filesystem::path& whole) {
+  const test::Hdf5File file(whole);
+  const std::vector<hsize_t> size{3, 2};
+  const hid_t space = H5Screate_simple(2, size.data(), nullptr), layout = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_virtual(layout, space, "part.h5", "/x", space);
+  H5Dclose(H5Dcreate2(file.id(), "/all", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, layout, H5P_DEFAULT));
+  H5Pclose(layout);
+  H5Sclose(space);
+}
+
 // HDF5 itself gives zeros for what it does not find.
 TEST(Hdf5Trouble, NameThePartOfAVirtualDataSetThatIsNotThere) {
   const TempDir folder;
   const auto part = folder / "part.h5", whole = folder / "whole.h5";
-  test::Hdf5File(part).floats("/x", {3, 2}, {1, 2, 3, 4, 5, 6});
-  {
-    test::Hdf5File file(whole);
-    const std::vector<hsize_t> size{3, 2};
-    const hid_t space = H5Screate_simple(2, size.data(), nullptr), layout = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_virtual(layout, space, "part.h5", "/x", space);
-    H5Dclose(H5Dcreate2(file.id(), "/all", H5T_NATIVE_FLOAT, space, H5P_DEFAULT, layout, H5P_DEFAULT));
-    H5Pclose(layout);
-    H5Sclose(space);
-  }
-  EXPECT_EQ(test::read_all(*open(whole.string() + ":/all")), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  Hdf5File(part).floats("/x", {3, 2}, {1, 2, 3, 4, 5, 6});
+  write_virtual(whole);
+  EXPECT_EQ(read_all(*open(whole.string() + ":/all")), (std::vector<float>{1, 2, 3, 4, 5, 6}));
   std::filesystem::rename(part, folder / "elsewhere.h5");
-  EXPECT_THAT(test::refusal(whole.string() + ":/all"),
+  EXPECT_THAT(refusal(whole.string() + ":/all"),
               HasSubstr("/all is made of data sets in other files, of which /x in part.h5 cannot be opened"));
-  test::Hdf5File(part).floats("/y", {3, 2}, {1, 2, 3, 4, 5, 6});
-  EXPECT_THAT(test::refusal(whole.string() + ":/all"), HasSubstr("/x in part.h5 cannot be opened"));
+  Hdf5File(part).floats("/y", {3, 2}, {1, 2, 3, 4, 5, 6});
+  EXPECT_THAT(refusal(whole.string() + ":/all"), HasSubstr("/x in part.h5 cannot be opened"));
+}
+
+TEST(Hdf5Trouble, OfAPartThatIsWrittenToWhileItIsReadEndsTheReading) {
+  const TempDir folder;
+  const auto part = folder / "part.h5", whole = folder / "whole.h5";
+  Hdf5File(part).floats("/x", {3, 2}, {1, 2, 3, 4, 5, 6});
+  write_virtual(whole);
+  const auto source = open(whole.string() + ":/all"), other = open(whole.string() + ":/all");
+  EXPECT_EQ(read_all(*source), (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  std::filesystem::resize_file(part, std::filesystem::file_size(part) + 1);
+  EXPECT_THAT(error_of<IoError>([&] { read_all(*source); }),
+              HasSubstr(":/all: was changed while it was read"));
+  std::filesystem::remove(part);
+  EXPECT_THAT(error_of<IoError>([&] { read_all(*other); }),
+              HasSubstr(":/all: was changed while it was read"));
 }
 
 TEST(Hdf5Trouble, NameNoFileWhereDataBeginsWithAColon) {

@@ -223,7 +223,7 @@ TEST(Trainer, StopsAndSavesWhileItWaitsForRows) {
   const auto straight = trained_straight(data, options);
   auto stopped = make_model(), resumed = make_model();
   std::atomic<std::int64_t> reads_before_wait = 1 << 30;
-  std::atomic<bool> waits = false, may_go_on = false;
+  std::atomic<bool> waits = false, may_go_on = false, ended = false;
   test::WatchedSource slow(data, [&](std::int64_t) {
     if (reads_before_wait-- > 0) return;
     waits = true;
@@ -238,15 +238,16 @@ TEST(Trainer, StopsAndSavesWhileItWaitsForRows) {
     if (p.step == 1) reads_before_wait = 1;
   });
   std::thread user([&] {
-    while (!waits) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    while (!waits && !ended) std::this_thread::sleep_for(std::chrono::milliseconds(2));
     std::this_thread::sleep_for(std::chrono::milliseconds(200));  // what is ready has been trained on
     stop = true;
-    while (RunFolder::saved_progress(folder / "run") == std::nullopt)
+    while (RunFolder::saved_progress(folder / "run") == std::nullopt && !ended)
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     EXPECT_FALSE(may_go_on);
     may_go_on = true;
   });
   EXPECT_FALSE(trainer.fit(slow, {.folder = folder / "run", .log_every = 1}).finished);
+  ended = true;
   user.join();
   EXPECT_EQ(RunFolder::saved_progress(folder / "run")->step, steps);
   EXPECT_LT(steps, 20);
