@@ -7,9 +7,9 @@ target_compile_options(msae_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-res
 # at::parallel_for silently runs on one thread in a file compiled without it. The runtime itself is linked by
 # msae::torch.
 target_compile_options(msae_settings INTERFACE -fopenmp)
-if(CMAKE_UNITY_BUILD)  # several files as one: what is one's own is in the way of the next
-  target_compile_options(msae_settings INTERFACE -Wno-shadow -Wno-subobject-linkage)
-endif()
+# Where several files are compiled as one, what is one's own is in the way of the next.
+target_compile_options(msae_settings INTERFACE
+                       "$<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow;-Wno-subobject-linkage>")
 if(MSAE_SANITIZE)
   # No vptr check: LibTorch is built without the type information it needs.
   target_compile_options(msae_settings INTERFACE -fsanitize=address,undefined -fno-sanitize=vptr
