@@ -15,6 +15,7 @@
 #include "io/model_format.h"
 #include "io/torch_file.h"
 #include "msae/core/error.h"
+#include "msae/core/log.h"
 #include "msae/data/listing.h"
 #include "msae/data/statistics.h"
 #include "msae/io/model_folder.h"
@@ -92,6 +93,7 @@ Json model_info(const fs::path& path) {
 void add_training(const fs::path& folder, Json& json) {
   const auto saved = train::RunFolder::saved_progress(folder);
   if (!saved) return;
+  if (!saved->damage.empty()) log::warning(saved->damage);
   const auto options = options_of_run(folder.string());
   if (const auto data = options.find("data"); data != options.end()) json["data"] = data->second;
   json["saved_step"] = saved->step;

@@ -121,30 +121,31 @@ void check_sum(io::TensorFile& file, const fs::path& path) {
   throw IoError(path.string() + ": damaged, its contents do not fit its checksum");
 }
 
-// What `read` makes of the state before the newest, which is damaged.
-template <class Read>
-auto of_the_one_before(const std::string& damage, const fs::path& before, const Read& read) {
-  try {
-    auto older = read(before);
-    log::warning(damage + "; the state saved before it, of step " + std::to_string(older.step) +
-                 ", is taken instead");
-    return older;
-  } catch (const IoError& other) {
-    throw IoError(damage + "; and " + other.what());
-  }
+SavedState read_state(const fs::path& path) {
+  auto file = io::load_tensors(path);
+  auto state = parse_state(file.metadata, path);  // first, as one of a newer version may have other sums
+  check_sum(file, path);
+  state.tensors = std::move(file.tensors);
+  return state;
 }
 
-// What `read` makes of the newest state that is whole.
-template <class Read>
-auto of_newest_whole(const fs::path& folder, const Read& read) -> std::optional<decltype(read(fs::path()))> {
+// The newest state that is whole, if any; in `damage` why it is the one before the newest, or nothing.
+std::optional<SavedState> newest_whole(const fs::path& folder, std::string& damage) {
   const auto newest = state_file(folder), before = state_before(folder);
   if (!fs::exists(newest) && !fs::exists(before)) return std::nullopt;
-  if (!fs::exists(newest)) return read(before);  // killed between two renames
+  if (!fs::exists(newest)) return read_state(before);  // killed between two renames
   try {
-    return read(newest);
-  } catch (const IoError& damage) {
+    return read_state(newest);
+  } catch (const IoError& error) {
     if (!fs::exists(before)) throw;
-    return of_the_one_before(damage.what(), before, read);
+    damage = error.what();
+  }
+  try {
+    auto older = read_state(before);
+    damage += "; the state saved before it, of step " + std::to_string(older.step) + ", is taken instead";
+    return older;
+  } catch (const IoError& error) {
+    throw IoError(damage + "; and " + error.what());
   }
 }
 
@@ -202,9 +203,10 @@ void RunFolder::lock() {
   const auto path = lock_file(options_.folder);
   lock_ = files::Descriptor(::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0644));
   if (!lock_.open()) throw IoError(path.string() + ": cannot be written");
-  if (::flock(lock_.number(), LOCK_EX | LOCK_NB) != 0) {
-    fail_in_use(options_.folder);
-  }
+  if (::flock(lock_.number(), LOCK_EX | LOCK_NB) == 0) return;
+  if (errno == EWOULDBLOCK) fail_in_use(options_.folder);
+  log::warning(options_.folder.string() + ": cannot be locked (" + std::generic_category().message(errno) +
+               "); see to it that no other run writes to it");
 }
 
 // What a killed process of this run was writing. Nobody else writes here: the folder is locked.
@@ -218,27 +220,24 @@ void RunFolder::remove_temporaries() const {
 }
 
 std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
-  auto progress = of_newest_whole(folder, [](const fs::path& path) {
-    const auto state = parse_state(io::SafetensorsFile(path).metadata(), path);
-    return SavedProgress{.step = state.step,
-                         .steps = parse_number<std::int64_t>(value_in(state.fingerprint, "steps"), path),
-                         .seconds = state.seconds,
-                         .rounded_rows = has_rounded_rows(state.fingerprint),
-                         .shuffle_rows = shuffle_rows_in(state.fingerprint)};
-  });
-  if (progress) progress->running = is_locked(folder);
-  return progress;
+  std::string damage;
+  const auto state = newest_whole(folder, damage);
+  if (!state) return std::nullopt;
+  return SavedProgress{
+      .step = state->step,
+      .steps = parse_number<std::int64_t>(value_in(state->fingerprint, "steps"), state->file),
+      .seconds = state->seconds,
+      .rounded_rows = has_rounded_rows(state->fingerprint),
+      .shuffle_rows = shuffle_rows_in(state->fingerprint),
+      .running = is_locked(folder),
+      .damage = damage};
 }
 
 std::optional<SavedState> RunFolder::load_state() {
-  auto loaded = of_newest_whole(options_.folder, [](const fs::path& path) {
-    auto file = io::load_tensors(path);
-    auto state = parse_state(file.metadata, path);  // first, as one of a newer version may have other sums
-    check_sum(file, path);
-    state.tensors = std::move(file.tensors);
-    return state;
-  });
-  newest_is_damaged_ = loaded && loaded->file == state_before(options_.folder);
+  std::string damage;
+  auto loaded = newest_whole(options_.folder, damage);
+  if (!damage.empty()) log::warning(damage);
+  newest_is_damaged_ = !damage.empty();
   return loaded;
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+#include <string>
 
 #include "core/file.h"
 #include "msae/train/engine.h"
@@ -29,6 +30,7 @@ struct SavedProgress {
   bool rounded_rows = false;      ///< it trains on rows rounded to float16
   std::int64_t shuffle_rows = 0;  ///< that it shuffles together
   bool running = false;           ///< someone trains in the folder now
+  std::string damage = {};        ///< of the newest state, where this is the one before it; empty otherwise
 };
 
 /// The folder of one run, locked against a second one for as long as this object lives.
@@ -40,7 +42,8 @@ class RunFolder {
   /// What can be refused before any work is done. \throws msae::IoError as the constructor
   static void check(const RunOptions& options);
 
-  /// Where the run in a folder stands by its saved state, if any. \throws msae::IoError when that is damaged
+  /// Where the run in a folder stands by the newest saved state that is whole, if any. \throws msae::IoError
+  /// where there are states, and all are damaged
   static std::optional<SavedProgress> saved_progress(const std::filesystem::path& folder);
 
   /// Creates the folder, or takes the existing one when resuming, or when there is nothing in it but what a

@@ -92,6 +92,7 @@ class Fit {
       data::EmbeddingSource& rows, const RunOptions& run, const std::function<void(double)>& reading,
       const std::atomic<bool>* stop)
       : model_(model), options_(options), run_(run), stop_(stop) {
+    if (RunFolder::has_state(run)) saved_ = RunFolder::saved_progress(run.folder);
     const bool may_be_kept = decide_shuffling(rows);
     feed_ = make_host_feed(FeedPlace::of(model), rows, loader_options(model, options_, stop_));
     per_epoch_ = feed_->batches_per_epoch();
@@ -103,7 +104,7 @@ class Fit {
     RunFolder::check(run);
     require_memory_to_train(model, options_);
     require_precision(model, options_);
-    if (!RunFolder::has_state(run)) {
+    if (!saved_) {
       set_statistics(model, data::statistics(rows, reading), options_.scaling, rows.name());
       if (options_.median_bias) start_at_median(model, rows, reading);
     }
@@ -153,9 +154,7 @@ class Fit {
   // together.
   bool decide_shuffling(const data::EmbeddingSource& rows) {
     auto& shuffled = options_.shuffle_rows;
-    const bool decided = shuffled > 0;
-    if (!decided && RunFolder::has_state(run_))
-      shuffled = RunFolder::saved_progress(run_.folder)->shuffle_rows;
+    if (shuffled == 0 && saved_) shuffled = saved_->shuffle_rows;
     const bool may_be_kept = shuffled == 0 || shuffled >= rows.rows();
     if (shuffled == 0) shuffled = data::shuffled_rows(rows, options_.memory);
     return may_be_kept;
@@ -178,11 +177,10 @@ class Fit {
   void keep_on_device(data::EmbeddingSource& rows, const TrainerParts& parts,
                       const std::function<void(double)>& reading) {
     auto half = HalfRows::if_needed;
-    if (RunFolder::has_state(run_)) {
-      const auto saved = RunFolder::saved_progress(run_.folder);
-      half = saved->rounded_rows ? HalfRows::always : HalfRows::if_exact;
-      if (saved->rounded_rows) fingerprint_ = with_rounded_rows(fingerprint_);
-      if (saved->step >= steps_) return;  // nothing is left to do
+    if (saved_) {
+      half = saved_->rounded_rows ? HalfRows::always : HalfRows::if_exact;
+      if (saved_->rounded_rows) fingerprint_ = with_rounded_rows(fingerprint_);
+      if (saved_->step >= steps_) return;  // nothing is left to do
     }
     KeptRows for_this_run;
     auto& all = parts.kept_rows ? parts.kept_rows->impl() : for_this_run.impl();
@@ -333,6 +331,7 @@ class Fit {
   TrainOptions options_;
   const RunOptions& run_;
   const std::atomic<bool>* stop_;
+  std::optional<SavedProgress> saved_;  // where the run stands that goes on
   std::unique_ptr<Feed> feed_;
   bool kept_ = false;  // all rows on the device, and shuffled together there
   std::optional<RunFolder> folder_;

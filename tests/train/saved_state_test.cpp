@@ -80,6 +80,9 @@ TEST_F(SavedStates, AreTheTwoNewest) {
 
 TEST_F(SavedStates, GiveWayToTheOneBeforeWhereTheNewestHasABadByte) {
   overwrite_a_byte(newest_);
+  const auto progress = RunFolder::saved_progress(run_);
+  EXPECT_EQ(progress->step, 10);
+  EXPECT_THAT(progress->damage, HasSubstr("of step 10, is taken instead"));
   expect_resumed();
   EXPECT_THAT(lines_,
               ElementsAre(newest_.string() + ": damaged, its contents do not fit its checksum; the state "
