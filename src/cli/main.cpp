@@ -98,7 +98,8 @@ int end_of_parsing(const CLI::App& program, const OptionsFile& file, const CLI::
     return fail(file.resumed_run() + ": holds no run to go on with; name the folder of one");
   }
   if (!options.empty() && (lacks_options || dynamic_cast<const CLI::ConfigError*>(&error))) {
-    return fail(options + ": is damaged (" + error.what() + "); give DATA and all options again");
+    return fail(options + ": is damaged (" + error.what() +
+                "); move it away, then give DATA and all options again, beside --resume");
   }
   std::cerr << msae::cli::usage_error(program, error) << std::flush;
   return wrong_usage;

@@ -46,7 +46,8 @@ bool gives_way(const CLI::Option& option) {
 // What belongs to another value of the file's: the k of its model is not that of another one.
 std::set<std::string> void_options(const CLI::App& command, const std::vector<Setting>& settings) {
   static const std::map<std::string, std::set<std::string>> dependents = {
-      {"model", {"k", "levels", "weights", "l1"}}, {"preset", {"schedule", "warmup", "decay"}}};
+      {"model", {"k", "levels", "weights", "batch-levels", "l1", "l0", "threshold", "bandwidth"}},
+      {"preset", {"lr", "schedule", "warmup", "decay", "unit-norm"}}};
   std::set<std::string> names;
   for (const auto& [entry, option] : settings) {
     const auto found = dependents.find(entry.name);

@@ -117,7 +117,7 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("loss", toml_string(loss_name(o.loss)));
   line("l1", toml_number(o.l1));
   if (!o.l1_by_norm) line("plain-l1", "true");
-  if (o.l0 > 0) line("l0", toml_number(o.l0));
+  if (std::holds_alternative<models::JumpRelu>(p.model.activation)) line("l0", toml_number(o.l0));
   line("auxk", toml_number(o.auxk));
   if (o.auxk_latents > 0) line("auxk-latents", o.auxk_latents);
   if (o.resample_every > 0) line("resample-every", o.resample_every);

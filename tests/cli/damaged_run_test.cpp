@@ -24,8 +24,12 @@ TEST_F(DamagedRun, OptionsAreDamaged) {
   const auto options = here.path() / "run" / "options.toml";
   for (const auto* text : {"", "garbage", "[train]\nunknown = 1\n"}) {
     std::ofstream(options, std::ios::trunc) << text;
-    EXPECT_THAT(resume(), FailsSaying({"run/options.toml: is damaged", "give DATA and all options again"}));
+    EXPECT_THAT(resume(),
+                FailsSaying({"run/options.toml: is damaged", "move it away, then give DATA and all"}));
   }
+  fs::remove(options);
+  EXPECT_THAT(here.run(train("run", {"--resume"})), Succeeds());
+  EXPECT_TRUE(fs::exists(options));
 }
 
 TEST_F(DamagedRun, PlaceOfTheModelIsTaken) {

@@ -150,7 +150,16 @@ TEST_F(OptionsFile, AnotherModelOnTheCommandLineDropsWhatBelongsToThatOfTheFile)
   // The same model keeps its own.
   EXPECT_THAT(call("topk", "other", {"--model", "topk", "--seed", "7"}), Succeeds());
   EXPECT_EQ(info("other").at("k"), 8);
-  EXPECT_THAT(call("nested", "default", {"--preset", "reference"}), Succeeds());
+  ASSERT_THAT(here.run(train("jump", {"--model", "jump-relu", "--l0", "0.01", "--threshold", "0.1"})),
+              Succeeds());
+  EXPECT_THAT(call("jump", "of_jump", {"--model", "topk", "--k", "8"}), Succeeds());
+  ASSERT_THAT(here.run(train("batch", {"--batch-levels"})), Succeeds());
+  EXPECT_THAT(call("batch", "of_batch", {"--model", "topk", "--k", "8"}), Succeeds());
+  // Nor does another preset keep what the file's preset chose.
+  ASSERT_THAT(call("nested", "published", {"--preset", "reference"}), Succeeds());
+  const auto options = contents(here / "published" / "options.toml");
+  EXPECT_THAT(options, AllOf(HasSubstr("\nlr = 1e-04\n"), HasSubstr("\nunit-norm = \"before-step\"\n"),
+                             HasSubstr("\nschedule = \"published\"\n")));
 }
 
 TEST_F(OptionsFile, FewerLatentsOnTheCommandLineDropWhatDoesNotFitThem) {

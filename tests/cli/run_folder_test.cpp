@@ -74,6 +74,7 @@ TEST(RunFolder, OptionsRepeatTheRunBitForBit) {
       {"--model", "batch-topk", "--k", "5", "--preset", "reference", "--epochs", "4"},
       {"--levels", "4,16", "--weights", "2,0.3", "--schedule", "cosine", "--clip", "0.5"},
       {"--eval", "data.h5:/embeddings", "--warmup", "0.3", "--decay", "0.7", "--weight-decay", "0.01"},
+      {"--model", "jump-relu", "--l0", "0"},
   };
   for (const auto& options : runs) {
     const Workplace there;
