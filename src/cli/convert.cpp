@@ -58,8 +58,18 @@ fs::path write_folder(const ConvertArguments& a, const SparseAutoencoder& model,
   return out;
 }
 
+// Files are known again by the ends of their names.
+void require_ending(const fs::path& file, std::initializer_list<const char*> endings) {
+  for (const auto* ending : endings) {
+    if (file.extension() == ending) return;
+  }
+  throw std::invalid_argument("OUT: the name of this file must end in " + std::string(*endings.begin()) +
+                              ", unlike " + file.string());
+}
+
 fs::path write_reference(const ConvertArguments& a, const SparseAutoencoder& model) {
   auto file = reference_file(a, model);
+  require_ending(file, {".pth", ".pt"});
   check_out(a, file);
   io::save_reference(model, file);
   const auto name = io::reference_name(model);
@@ -71,6 +81,7 @@ fs::path write_reference(const ConvertArguments& a, const SparseAutoencoder& mod
 }
 
 fs::path write_safetensors(const ConvertArguments& a, const SparseAutoencoder& model) {
+  require_ending(a.out, {".safetensors"});
   check_out(a, a.out);
   io::save_safetensors(model, a.out);
   return a.out;

@@ -15,6 +15,13 @@ namespace fs = std::filesystem;
   std::error_code ignored;
   const auto name = path.string();
   if (!fs::exists(path, ignored)) throw IoError(name + ": there is no such folder");
+  if (fs::exists(path / "state" / "lock", ignored)) {
+    throw IoError(
+        name +
+        ": holds a run that has written no model yet, as it does at its end and when it is stopped by "
+        "Ctrl-C; see 'msae info', and go on with 'msae train --out " +
+        name + " --resume'");
+  }
   if (fs::is_directory(path, ignored)) {
     throw IoError(name + ": is not a model folder, as it holds no " + config_name + ", nor " +
                   dictionary_weights_name + " of dictionary_learning");

@@ -61,6 +61,7 @@ ReferenceModel reference_of(const models::SparseAutoencoder& model) {
   if (relu && o.ranking != models::Ranking::positive) reference.unknown_activation = "Identity";
   reference.keeps_negative = !relu && o.ranking != models::Ranking::positive;
   reference.by_magnitude = !relu && o.ranking == models::Ranking::magnitude;
+  if (relu && o.ranking == models::Ranking::magnitude) refuse("relu model that ranks by magnitude");
   if (reference.by_magnitude && !keeps_sign(reference)) {
     refuse(kind + " model that ranks by magnitude and keeps signs");
   }

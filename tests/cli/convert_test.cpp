@@ -103,6 +103,15 @@ TEST_F(Convert, AFileOfAnotherNameIsRemarkedOn) {
   EXPECT_THAT(run({(published / topk).string(), ".", "--to", "reference"}).err, IsEmpty());
 }
 
+TEST_F(Convert, AFileThatWouldNotBeKnownAgainIsNotWritten) {
+  const auto in = (published / topk).string();
+  EXPECT_THAT(run({in, "a.bin", "--to", "safetensors"}),
+              FailsSaying({"OUT: the name of this file must end in .safetensors, unlike a.bin"}));
+  EXPECT_THAT(run({in, "64_32_TopKReLU_8_False_False_0.0_x.bin", "--to", "reference"}),
+              FailsSaying({"OUT: the name of this file must end in .pth, unlike 64_32_TopKReLU_8"}));
+  EXPECT_TRUE(fs::is_empty(here.path()));
+}
+
 TEST_F(Convert, NothingIsReplacedUnasked) {
   const auto in = (published / topk).string();
   for (const auto& [to, out] : std::vector<std::pair<std::string, std::string>>{

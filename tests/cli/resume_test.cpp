@@ -93,6 +93,9 @@ TEST(Resume, AKilledRunGoesOnFromItsLastSave) {
   EXPECT_EQ(info.at("finished"), false);
   EXPECT_LT(info.at("saved_step"), info.at("steps"));
   EXPECT_EQ(told.err, "msae: stopped on the way; go on with: msae train --out parted --resume\n");
+  EXPECT_THAT(
+      here.run({"eval", "parted", "--data", "data.h5:/embeddings"}),
+      FailsSaying({"parted: holds a run that has written no model yet", "msae train --out parted --resume"}));
   ASSERT_THAT(here.run({"train", "--out", "parted", "--resume", "--save-every", "300"}), Succeeds());
   EXPECT_TRUE(here.weights("parted") == here.weights("whole"));
   EXPECT_EQ(timeless_metrics(here, "parted"), timeless_metrics(here, "whole"));

@@ -185,6 +185,7 @@ TEST(ReferenceModels, AreNamedAfterTheirOptions) {
   EXPECT_EQ(name({.activation = models::Matryoshka{{8, 16}, {}, true}}),
             "16_4_BatchTopKReLU_8_UW_False_False_0.0_msae.pth");
   EXPECT_THROW(name({.activation = models::TopK{8}, .ranking = Ranking::magnitude}), std::invalid_argument);
+  EXPECT_THROW(name({.activation = models::Relu{}, .ranking = Ranking::magnitude}), std::invalid_argument);
   EXPECT_THROW(name({.activation = models::JumpRelu{}}), std::invalid_argument);
 }
 
