@@ -105,7 +105,7 @@ void add_encode(CLI::App& program) {
   auto& command = *program.add_subcommand("encode", "Write the latents of every row to a file");
   auto arguments = std::make_shared<EncodeArguments>();
   auto& a = *arguments;
-  command.add_option("RUN", a.run, "Folder of a trained model, or a published .pth file")
+  command.add_option("RUN", a.run, "Folder of a trained model, or a .pth or .safetensors file of one")
       ->type_name("FOLDER")
       ->required();
   command.add_option("--data", a.data, "Embeddings to encode (see 'msae --help')")

@@ -18,7 +18,7 @@ eval::EvalOptions options_for(const models::SparseAutoencoder& model, const Eval
 }  // namespace
 
 void add_runs(CLI::App& command, EvaluationArguments& a) {
-  command.add_option("RUN", a.runs, "Folders of trained models, or published .pth files")
+  command.add_option("RUN", a.runs, "Folders of trained models, or .pth and .safetensors files of models")
       ->type_name("FOLDER")
       ->required();
   command.add_option("--data", a.data, "Embeddings to evaluate on (see 'msae --help')")

@@ -169,7 +169,7 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
             "Steps between rows of metrics.csv; 0: about 200 rows in all [0]");
   add_size(command, "--memory", a.memory,
            "Memory that rows may take, e.g. 8GB. Where they do not all fit, a part of them is\n"
-           "shuffled at a time, at least 262144 rows; auto: half of what is free");
+           "shuffled at a time, which must have room for 262144; auto: half of what is free");
   command
       .add_option("--shuffle-rows", a.shuffle_rows,
                   "Rows that are shuffled together: all, so many at a time, or auto: as --memory allows")

@@ -87,7 +87,7 @@ std::shared_ptr<const Model> read_model(const fs::path& folder) {
   const auto json = (folder / io::config_name).string();
   if (config.decoder_norms || config.scalar_threshold) {
     throw IoError(json +
-                  ": tells of a model that SAELens was still training; convert it first: msae convert " +
+                  ": tells of a model that SAELens keeps as it trains it; convert it first: msae convert " +
                   folder.string() + " OUT --to sae-lens");
   }
   const io::SafetensorsFile file(folder / io::weights_name);

@@ -45,8 +45,8 @@ inline constexpr std::int64_t all_rows = std::numeric_limits<std::int64_t>::max(
 /// share; the order of an epoch still is a pure function of seed, epoch and the pool's size.
 /// \param source to be shuffled
 /// \param memory bytes that rows may take; 0: half of what is free
-/// \return all_rows where they fit as float32, else the size of two pools in `memory`, of at least 262,144
-///         rows each
+/// \return all_rows where they fit as float32, else the most rows that each of two pools in `memory` has room
+///         for, at least 262,144; an epoch's rows are dealt out evenly to as few pools as hold them
 /// \throws std::invalid_argument when `memory` has no room for pools of that size
 MSAE_EXPORT std::int64_t shuffled_rows(const EmbeddingSource& source, std::uint64_t memory = 0);
 
