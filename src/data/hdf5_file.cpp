@@ -215,11 +215,6 @@ void DataSet::read_raw(std::uint64_t first, std::uint64_t count, std::byte* out)
   if (watch_.has_changed()) files::fail_changed(name());
 }
 
-std::string DataSet::missing_part() const {
-  const Session session;
-  return hdf5::missing_part(handle_.get());
-}
-
 bool DataSet::is_hollow() const {
   const Session session;
   return hdf5::is_hollow(handle_.get());

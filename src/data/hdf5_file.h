@@ -98,7 +98,7 @@ class DataSet {
   void read_raw(std::uint64_t first, std::uint64_t count, std::byte* out) const;
 
   /// Of a virtual data set, the first of the data sets it is made of that cannot be opened; empty: none.
-  std::string missing_part() const;
+  const std::string& missing_part() const { return watch_.missing_part(); }
 
   /// Whether next to none of its elements were ever written.
   bool is_hollow() const;

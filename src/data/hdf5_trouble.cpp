@@ -45,8 +45,9 @@ std::vector<Part> parts_of(hid_t data_set) {
     Part part{text(H5Pget_virtual_filename), text(H5Pget_virtual_dsetname), {}};
     if (part.file == "." || part.file.find("%b") != part.file.npos) continue;
     for (const auto& place : {folder / part.file, std::filesystem::path(part.file)}) {
+      if (part.place) break;
       const Handle opened{H5Fopen(place.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), H5Fclose};
-      if (!part.place && opened && opens(opened.get(), part.path)) part.place = place;
+      if (opened && opens(opened.get(), part.path)) part.place = place;
     }
     parts.push_back(std::move(part));
   }
@@ -90,13 +91,6 @@ std::string missing_filter(hid_t data_set) {
   return {};
 }
 
-std::string missing_part(hid_t data_set) {
-  for (const auto& part : parts_of(data_set)) {
-    if (!part.place) return printable(part.path) + " in " + printable(part.file);
-  }
-  return {};
-}
-
 bool is_hollow(hid_t data_set) {
   const Handle layout{H5Dget_create_plist(data_set), H5Pclose};
   if (H5Pget_layout(layout.get()) == H5D_VIRTUAL) return false;  // its elements lie in other files
@@ -112,6 +106,8 @@ FileWatch::FileWatch(hid_t data_set) {
   for (const auto& part : parts_of(data_set)) {
     const auto stamp = part.place ? files::stamp_of(*part.place) : std::nullopt;
     if (stamp) parts_.emplace(*part.place, *stamp);
+    if (!part.place && missing_part_.empty())
+      missing_part_ = printable(part.path) + " in " + printable(part.file);
   }
   const Handle file{H5Iget_file_id(data_set), H5Fclose};
   const Handle access{H5Fget_access_plist(file.get()), H5Pclose};

@@ -23,10 +23,6 @@ std::string broken_link(hid_t file, const std::string& path);
 /// "filter 32000 (lzf)" for the first filter of a data set that this HDF5 lacks; empty where it has them all.
 std::string missing_filter(hid_t data_set);
 
-/// "/x in part_1.h5" for the first data set in another file that a virtual one is made of and that cannot be
-/// opened, for which HDF5 would give zeros; empty where there is none.
-std::string missing_part(hid_t data_set);
-
 /// Whether so little is stored that next to none of the declared elements were ever written. Compression
 /// reaches about a thousandth.
 bool is_hollow(hid_t data_set);
@@ -38,11 +34,15 @@ class FileWatch {
   explicit FileWatch(hid_t data_set);
   /// Whether one of them was written to since then.
   bool has_changed() const;
+  /// "/x in part_1.h5" for the first data set in another file that a virtual one is made of and that could
+  /// not be opened, for which HDF5 would give zeros; empty where there is none.
+  const std::string& missing_part() const { return missing_part_; }
 
  private:
   int descriptor_ = -1;  ///< HDF5's; none where it reads by other means than this
   std::optional<files::Stamp> at_first_;
   std::map<std::filesystem::path, files::Stamp> parts_;
+  std::string missing_part_;
 };
 
 }  // namespace msae::data::hdf5

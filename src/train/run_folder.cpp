@@ -129,11 +129,12 @@ SavedState read_state(const fs::path& path) {
   return state;
 }
 
-// The newest state that is whole, if any; in `damage` why it is the one before the newest, or nothing.
-std::optional<SavedState> newest_whole(const fs::path& folder, std::string& damage) {
+// The newest state that is whole, if any.
+std::optional<SavedState> newest_whole(const fs::path& folder) {
   const auto newest = state_file(folder), before = state_before(folder);
   if (!fs::exists(newest) && !fs::exists(before)) return std::nullopt;
   if (!fs::exists(newest)) return read_state(before);  // killed between two renames
+  std::string damage;
   try {
     return read_state(newest);
   } catch (const IoError& error) {
@@ -142,7 +143,8 @@ std::optional<SavedState> newest_whole(const fs::path& folder, std::string& dama
   }
   try {
     auto older = read_state(before);
-    damage += "; the state saved before it, of step " + std::to_string(older.step) + ", is taken instead";
+    older.damage =
+        damage + "; the state saved before it, of step " + std::to_string(older.step) + ", is taken instead";
     return older;
   } catch (const IoError& error) {
     throw IoError(damage + "; and " + error.what());
@@ -220,8 +222,7 @@ void RunFolder::remove_temporaries() const {
 }
 
 std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
-  std::string damage;
-  const auto state = newest_whole(folder, damage);
+  const auto state = newest_whole(folder);
   if (!state) return std::nullopt;
   return SavedProgress{
       .step = state->step,
@@ -230,14 +231,13 @@ std::optional<SavedProgress> RunFolder::saved_progress(const fs::path& folder) {
       .rounded_rows = has_rounded_rows(state->fingerprint),
       .shuffle_rows = shuffle_rows_in(state->fingerprint),
       .running = is_locked(folder),
-      .damage = damage};
+      .damage = state->damage};
 }
 
 std::optional<SavedState> RunFolder::load_state() {
-  std::string damage;
-  auto loaded = newest_whole(options_.folder, damage);
-  if (!damage.empty()) log::warning(damage);
-  newest_is_damaged_ = !damage.empty();
+  auto loaded = newest_whole(options_.folder);
+  newest_is_damaged_ = loaded && !loaded->damage.empty();
+  if (newest_is_damaged_) log::warning(loaded->damage);
   return loaded;
 }
 

@@ -20,6 +20,7 @@ struct SavedState {
   double seconds = 0;
   std::string fingerprint;  ///< of all that decides the numbers; a resumed run must have the same
   TensorMap tensors;
+  std::string damage = {};  ///< of the newest state, where this is the one before it; empty otherwise
 };
 
 /// What a saved state tells of its run.
