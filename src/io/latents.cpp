@@ -9,10 +9,10 @@
 #include "core/atomic_file.h"
 #include "data/hdf5_file.h"
 #include "io/model_rows.h"
+#include "io/row_entries.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "msae/core/version.h"
-#include "ops/sparse_levels.h"
 
 namespace msae::io {
 namespace {
@@ -20,42 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 using data::hdf5::DataSet;
 using data::hdf5::File;
-using models::OperatingPoint;
-
-/// The latents other than zero of some rows.
-struct Entries {
-  torch::Tensor counts;   ///< [rows] int64
-  torch::Tensor indices;  ///< [entries] int32
-  torch::Tensor values;   ///< [entries] float32
-};
-
-torch::Tensor to_finite_floats(const torch::Tensor& latents, const std::string& name) {
-  const auto values = latents.to(torch::kFloat32);
-  if (values.isfinite().all().item<bool>()) return values;
-  throw Error(
-      name + ": latents overflow float32; are the rows on the scale of those that the model was trained on?");
-}
-
-Entries entries_of(const torch::Tensor& latents, const std::string& name) {
-  const auto values =
-      to_finite_floats(latents, name);  // first: what float64 tells from zero, float32 may not
-  const auto active = values != 0;
-  return {active.sum(1).to(torch::kCPU), active.nonzero().select(1, 1).to(torch::kInt32).to(torch::kCPU),
-          values.masked_select(active).to(torch::kCPU)};
-}
-
-Entries encode(const models::SparseAutoencoder& model, const torch::Tensor& rows, OperatingPoint point,
-               const std::string& name) {
-  const auto pre = model.pre_activations(model.normalise(rows));
-  const auto k = model.top_k(point);
-  if (k && model.options().ranking == models::Ranking::positive && ops::kernels_take(pre)) {
-    const auto kept = ops::sparse_topk(pre, *k);
-    const auto values = to_finite_floats(model.cap(kept.values), name);
-    // A latent too small for float32 is none: for once the dense way, which leaves it out.
-    if (values.all().item<bool>()) return {kept.counts, kept.indices, values};
-  }
-  return entries_of(model.dense_latents(pre) * model.selection(pre, point), name);
-}
 
 template <class T>
 std::span<const T> span_of(const torch::Tensor& list) {
@@ -98,7 +62,7 @@ class Writer {
   std::int64_t entries() const { return entries_; }
 
   /// The rows from `first` on: those that follow the ones before.
-  void append(std::int64_t first, const Entries& block) {
+  void append(std::int64_t first, const RowEntries& block) {
     const auto starts = block.counts.cumsum(0).add_(entries_);
     entries_ += block.values.numel();
     target_.reserve(fixed_bytes_ + unsign(entries_) * 8 + unsign(entries_) / 10);
@@ -155,33 +119,16 @@ class Writer {
   throw std::invalid_argument(std::string(field) + ": " + sentence);
 }
 
-void check_point(const models::SparseAutoencoder& model, const OperatingPoint& point) {
-  require_k(model, point);
-  const auto levels = model.level_count();
-  if (point.kind == OperatingPoint::Kind::level && (point.value < 0 || point.value >= levels)) {
-    refuse("level",
-           "must be from 0 to " + std::to_string(levels - 1) + ", not " + std::to_string(point.value));
-  }
-}
-
 void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& data,
            const LatentsOptions& options) {
   options.validate();
-  check_point(model, options.point);
+  require_point(model, options.point);
   require_same_dim(model, data);
   const auto labels = static_cast<std::int64_t>(options.labels.size());
   if (labels > 0 && labels != data.original_rows()) {
     refuse("labels", std::to_string(labels) + " labels for the " + std::to_string(data.original_rows()) +
                          " rows of " + data.name());
   }
-}
-
-// At the least: a batch of rows, pre-activations and latents. The CPU's memory alone can be asked for.
-void require_memory_to_encode(const models::SparseAutoencoder& model, std::int64_t batch) {
-  if (!model.decoder.device().is_cpu()) return;
-  const auto values = static_cast<std::uint64_t>(model.dim() + 2 * model.latents());
-  require_memory(saturating_product(static_cast<std::uint64_t>(batch), values * sizeof(float)),
-                 "encoding " + std::to_string(batch) + " rows at a time");
 }
 
 }  // namespace
@@ -199,7 +146,7 @@ LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSo
   Writer writer(file, data, model, options);
   for_each_batch(model, data, options.batch_size, progress,
                  [&](std::int64_t first, const torch::Tensor& rows) {
-                   writer.append(first, encode(model, rows, options.point, data.name()));
+                   writer.append(first, row_entries(model, rows, options.point, data.name()));
                  });
   writer.commit();
   return {data.rows(), model.latents(), writer.entries()};

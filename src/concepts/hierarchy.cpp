@@ -1,0 +1,314 @@
+#include "msae/concepts/hierarchy.h"
+
+#include <algorithm>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "concepts/unit.h"
+#include "concepts/unsign.h"
+#include "msae/core/memory.h"
+#include "ops/torch_executor.h"
+
+namespace msae::concepts {
+namespace {
+
+constexpr std::int64_t rows_at_a_time = 2048;
+
+void refuse_number(const char* field, const char* wanted, double value) {
+  throw std::invalid_argument(std::string(field) + ": must be " + wanted + ", not " + std::to_string(value));
+}
+
+/// Rows of the codes, evenly spaced, with the latents that have a place in the tree, by new numbers.
+struct Sample {
+  std::vector<std::int64_t> latents;          // [places], the old numbers
+  std::vector<std::vector<std::int32_t>> of;  // [rows], places, ascending
+  std::vector<std::int64_t> active;           // [places], rows
+};
+
+std::vector<std::int64_t> sampled_rows(const Codes& codes, std::int64_t most) {
+  const auto count = std::min(most, codes.rows);
+  std::vector<std::int64_t> rows(unsign(count));
+  for (std::int64_t i = 0; i < count; ++i) rows[unsign(i)] = i * codes.rows / count;
+  return rows;
+}
+
+Sample sample_of(const Codes& codes, const std::vector<std::int64_t>& rows, std::int64_t fewest) {
+  std::vector<std::int64_t> active(unsign(codes.latents));
+  for (const auto row : rows) {
+    for (const auto latent : codes.latents_of(row)) ++active[unsign(latent)];
+  }
+  Sample sample;
+  std::vector<std::int32_t> place(unsign(codes.latents), -1);
+  for (std::int64_t latent = 0; latent < codes.latents; ++latent) {
+    if (active[unsign(latent)] < std::max<std::int64_t>(fewest, 1)) continue;
+    place[unsign(latent)] = static_cast<std::int32_t>(sample.latents.size());
+    sample.latents.push_back(latent);
+    sample.active.push_back(active[unsign(latent)]);
+  }
+  for (const auto row : rows) {
+    auto& places = sample.of.emplace_back();
+    for (const auto latent : codes.latents_of(row)) {
+      if (place[unsign(latent)] >= 0) places.push_back(place[unsign(latent)]);
+    }
+  }
+  return sample;
+}
+
+/// How much of each direction the rows' reconstructions have, batch by batch.
+class Projections {
+ public:
+  Projections(const torch::Tensor& dictionary, const Codes& codes, const std::vector<std::int64_t>& rows,
+              const Sample& sample)
+      : dictionary_(dictionary.detach().to(torch::kCPU, torch::kFloat32).contiguous()),
+        directions_(unit(dictionary_.index_select(0, torch::tensor(sample.latents))).t()),
+        codes_(codes),
+        rows_(rows) {}
+
+  /// Calls `use(first, projections [count, places])`.
+  template <typename Use>
+  void for_each(const std::function<void(double)>& progress, Use use) const {
+    const auto count = static_cast<std::int64_t>(rows_.size());
+    for (std::int64_t first = 0; first < count; first += rows_at_a_time) {
+      const auto last = std::min(first + rows_at_a_time, count);
+      use(first, reconstructions(first, last).mm(directions_));
+      if (progress) progress(static_cast<double>(last) / static_cast<double>(count));
+    }
+  }
+
+ private:
+  torch::Tensor reconstructions(std::int64_t first, std::int64_t last) const {
+    std::vector<std::int64_t> begin{0};
+    std::vector<std::int64_t> latents;
+    std::vector<float> values;
+    for (auto i = first; i < last; ++i) {
+      const auto row = rows_[unsign(i)];
+      const auto of_row = codes_.latents_of(row);
+      const auto values_of_row = codes_.values_of(row);
+      latents.insert(latents.end(), of_row.begin(), of_row.end());
+      values.insert(values.end(), values_of_row.begin(), values_of_row.end());
+      begin.push_back(static_cast<std::int64_t>(latents.size()));
+    }
+    auto result = torch::zeros({last - first, dictionary_.size(1)});
+    auto* out = result.mutable_data_ptr<float>();
+    const auto* rows = dictionary_.const_data_ptr<float>();
+    const auto dim = dictionary_.size(1);
+    ops::torch_executor().run(last - first, [&](std::int64_t i, int) {
+      for (auto e = begin[unsign(i)]; e < begin[unsign(i) + 1]; ++e) {
+        const auto* from = rows + latents[unsign(e)] * dim;
+        for (std::int64_t d = 0; d < dim; ++d) out[i * dim + d] += values[unsign(e)] * from[d];
+      }
+    });
+    return result;
+  }
+
+  torch::Tensor dictionary_, directions_;
+  const Codes& codes_;
+  const std::vector<std::int64_t>& rows_;
+};
+
+// [places], the median projection over the rows that each is active on.
+std::vector<float> presence_thresholds(const Projections& projections, const Sample& sample,
+                                       const std::function<void(double)>& progress) {
+  std::vector<std::vector<float>> values(sample.latents.size());
+  for (std::size_t i = 0; i < values.size(); ++i) values[i].reserve(unsign(sample.active[i]));
+  projections.for_each(progress, [&](std::int64_t first, const torch::Tensor& projected) {
+    const auto at = projected.accessor<float, 2>();
+    for (std::int64_t i = 0; i < projected.size(0); ++i) {
+      for (const auto place : sample.of[unsign(first + i)]) values[unsign(place)].push_back(at[i][place]);
+    }
+  });
+  std::vector<float> thresholds;
+  for (auto& own : values) {
+    const auto middle = own.begin() + static_cast<std::ptrdiff_t>(own.size() / 2);
+    std::nth_element(own.begin(), middle, own.end());
+    thresholds.push_back(*middle);
+  }
+  return thresholds;
+}
+
+/// Of pairs of places, on how many rows.
+struct Counts {
+  std::int64_t places = 0;
+  std::vector<std::int32_t> present;      // [child, parent]: child active, parent present
+  std::vector<std::int32_t> active;       // [child, parent]: both active
+  std::vector<std::int64_t> all_present;  // [places], on any row
+
+  std::size_t at(std::int64_t child, std::int64_t parent) const { return unsign(child * places + parent); }
+};
+
+Counts count_pairs(const Projections& projections, const Sample& sample, const std::vector<float>& thresholds,
+                   const std::function<void(double)>& progress) {
+  const auto places = static_cast<std::int64_t>(sample.latents.size());
+  const auto pairs =
+      saturating_product(static_cast<std::uint64_t>(places), static_cast<std::uint64_t>(places));
+  require_memory(saturating_product(pairs, 2 * sizeof(std::int32_t)),
+                 "the hierarchy of " + std::to_string(places) + " latents");
+  Counts counts{.places = places, .present = {}, .active = {}, .all_present = {}};
+  counts.present.resize(pairs);
+  counts.active.resize(pairs);
+  counts.all_present.resize(unsign(places));
+  const auto limits = torch::tensor(thresholds);
+  constexpr std::int64_t slice = 512;  // parents of a task, so that no two add to one number
+  projections.for_each(progress, [&](std::int64_t first, const torch::Tensor& projected) {
+    const auto present = (projected >= limits).to(torch::kUInt8).contiguous();
+    const auto* all = present.const_data_ptr<std::uint8_t>();
+    ops::torch_executor().run((places + slice - 1) / slice, [&](std::int64_t task, int) {
+      const auto begin = task * slice, end = std::min(begin + slice, places);
+      for (std::int64_t i = 0; i < present.size(0); ++i) {
+        const auto* row = all + i * places;
+        for (auto p = begin; p < end; ++p) counts.all_present[unsign(p)] += row[p];
+        const auto& of_row = sample.of[unsign(first + i)];
+        for (const auto child : of_row) {
+          auto* to = counts.present.data() + counts.at(child, 0);
+          for (auto p = begin; p < end; ++p) to[p] += row[p];
+          auto* both = counts.active.data() + counts.at(child, 0);
+          for (auto p = std::lower_bound(of_row.begin(), of_row.end(), static_cast<std::int32_t>(begin));
+               p != of_row.end() && *p < end; ++p) {
+            ++both[*p];
+          }
+        }
+      }
+    });
+  });
+  return counts;
+}
+
+// The place of a place's parent, or -1.
+std::int64_t parent_of(std::int64_t child, const Sample& sample, const Counts& counts, std::int64_t rows,
+                       const HierarchyOptions& options) {
+  const auto own = static_cast<double>(sample.active[unsign(child)]);
+  std::int64_t best = -1;
+  for (std::int64_t p = 0; p < counts.places; ++p) {
+    if (p == child || static_cast<double>(sample.active[unsign(p)]) <= options.broader * own) continue;
+    const auto present = counts.present[counts.at(child, p)] / own;
+    const auto usual = static_cast<double>(counts.all_present[unsign(p)]) / static_cast<double>(rows);
+    if (present < options.present || present < options.lift * usual) continue;
+    const auto narrower = [&](std::int64_t a, std::int64_t b) {
+      if (sample.active[unsign(a)] != sample.active[unsign(b)]) {
+        return sample.active[unsign(a)] < sample.active[unsign(b)];
+      }
+      return counts.present[counts.at(child, a)] > counts.present[counts.at(child, b)];
+    };
+    if (best < 0 || narrower(p, best)) best = p;
+  }
+  return best;
+}
+
+// Children and depths; a parent is active on more rows than its child.
+void link(std::vector<HierarchyNode>& nodes, const Sample& sample) {
+  std::vector<std::size_t> order(sample.latents.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](auto a, auto b) { return sample.active[a] > sample.active[b]; });
+  for (const auto place : order) {
+    const auto latent = sample.latents[place];
+    auto& node = nodes[unsign(latent)];
+    if (node.parent < 0) continue;
+    auto& parent = nodes[unsign(node.parent)];
+    node.depth = parent.depth + 1;
+    parent.children.push_back(static_cast<std::int32_t>(latent));
+  }
+}
+
+}  // namespace
+
+void HierarchyOptions::validate() const {
+  if (!(present >= 0 && present <= 1)) refuse_number("present", "from 0 to 1", present);
+  if (!(broader > 1)) refuse_number("broader", "above 1", broader);
+  if (!(lift >= 1)) refuse_number("lift", "at least 1", lift);
+  if (fewest_rows < 1) refuse_number("fewest_rows", "at least 1", static_cast<double>(fewest_rows));
+  if (most_rows < 1) refuse_number("most_rows", "at least 1", static_cast<double>(most_rows));
+}
+
+std::vector<HierarchyNode> find_hierarchy(const torch::Tensor& dictionary, const Codes& codes,
+                                          const HierarchyOptions& options,
+                                          const std::function<void(double)>& progress) {
+  options.validate();
+  TORCH_CHECK(dictionary.dim() == 2 && dictionary.size(0) == codes.latents,
+              "find_hierarchy: expected a dictionary [", codes.latents, ", dim], got ", dictionary.sizes());
+  const torch::NoGradGuard no_grad;
+  std::vector<HierarchyNode> nodes(unsign(codes.latents));
+  const auto rows = sampled_rows(codes, options.most_rows);
+  const auto sample = sample_of(codes, rows, options.fewest_rows);
+  if (sample.latents.empty()) return nodes;
+  const auto half = [&](double from) -> std::function<void(double)> {
+    if (!progress) return {};
+    return [&progress, from](double share) { progress(from + share / 2); };
+  };
+  const Projections projections(dictionary, codes, rows, sample);
+  const auto thresholds = presence_thresholds(projections, sample, half(0));
+  const auto counts = count_pairs(projections, sample, thresholds, half(0.5));
+  const auto units = unit(dictionary.detach().to(torch::kCPU, torch::kFloat32));
+  const auto count = static_cast<std::int64_t>(rows.size());
+  ops::torch_executor().run(counts.places, [&](std::int64_t child, int) {
+    const auto parent = parent_of(child, sample, counts, count, options);
+    if (parent < 0) return;
+    const auto own = static_cast<double>(sample.active[unsign(child)]);
+    auto& node = nodes[unsign(sample.latents[unsign(child)])];
+    node.parent = static_cast<std::int32_t>(sample.latents[unsign(parent)]);
+    node.present = counts.present[counts.at(child, parent)] / own;
+    node.active = counts.active[counts.at(child, parent)] / own;
+    node.lift =
+        node.present * static_cast<double>(count) / static_cast<double>(counts.all_present[unsign(parent)]);
+    node.cosine = units[sample.latents[unsign(child)]].dot(units[node.parent]).item<double>();
+  });
+  link(nodes, sample);
+  return nodes;
+}
+
+HierarchyRecovery hierarchy_recovery(const torch::Tensor& dictionary, const std::vector<HierarchyNode>& nodes,
+                                     const std::vector<bool>& in_tree, const torch::Tensor& truth,
+                                     const std::vector<std::int32_t>& parent, double least_cosine) {
+  const auto latents = static_cast<std::int64_t>(nodes.size());
+  TORCH_CHECK(dictionary.dim() == 2 && truth.dim() == 2 && dictionary.size(1) == truth.size(1) &&
+                  dictionary.size(0) == latents && in_tree.size() == nodes.size() &&
+                  truth.size(0) == static_cast<std::int64_t>(parent.size()),
+              "hierarchy_recovery: expected [latents, dim], ", latents, " nodes and [concepts, dim], got ",
+              dictionary.sizes(), " and ", truth.sizes());
+  const torch::NoGradGuard no_grad;
+  const auto cosines = unit(dictionary.detach().to(torch::kCPU, torch::kFloat32))
+                           .mm(unit(truth.to(torch::kCPU, torch::kFloat32)).t());
+  const auto [best, place] = cosines.max(1);
+  std::vector<std::int32_t> stands_for(nodes.size(), -1);
+  std::set<std::int32_t> known;
+  for (std::int64_t i = 0; i < latents; ++i) {
+    if (!in_tree[unsign(i)] || best[i].item<double>() < least_cosine) continue;
+    stands_for[unsign(i)] = static_cast<std::int32_t>(place[i].item<std::int64_t>());
+    known.insert(stands_for[unsign(i)]);
+  }
+  const auto is_ancestor = [&](std::int32_t old, std::int32_t young) {
+    while ((young = parent[unsign(young)]) >= 0) {
+      if (young == old) return true;
+    }
+    return false;
+  };
+  HierarchyRecovery result;
+  std::int64_t right = 0, ancestors = 0;
+  std::set<std::int32_t> found;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].parent < 0) continue;
+    const auto child = stands_for[i], older = stands_for[unsign(nodes[i].parent)];
+    if (child < 0 || older < 0) continue;
+    ++result.edges;
+    if (is_ancestor(older, child)) ++ancestors;
+    if (parent[unsign(child)] != older) continue;
+    ++right;
+    found.insert(child);
+  }
+  for (std::size_t c = 0; c < parent.size(); ++c) {
+    if (parent[c] < 0) continue;
+    ++result.truth;
+    if (known.count(static_cast<std::int32_t>(c)) && known.count(parent[c])) ++result.possible;
+  }
+  const auto share = [](std::int64_t part, std::int64_t whole) {
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  };
+  result.precision = share(right, result.edges);
+  result.ancestors = share(ancestors, result.edges);
+  result.recall = share(static_cast<std::int64_t>(found.size()), result.possible);
+  return result;
+}
+
+}  // namespace msae::concepts
