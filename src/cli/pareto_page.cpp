@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "cli/page.h"
 #include "cli/pareto_plot.h"
 #include "cli/table.h"
 
@@ -10,19 +11,6 @@ namespace msae::cli {
 namespace {
 
 constexpr const char* style = R"(
-:root { color-scheme: light dark; --paper: #fff; --ink: #1a1a1a; --soft: #595959; --grid: #e2e2e2; --tip: #fffbe6; }
-.c0 { --c: #0072b2; } .c1 { --c: #d55e00; } .c2 { --c: #007a5a; } .c3 { --c: #b0528c; }
-.c4 { --c: #8a6d00; } .c5 { --c: #2f7fb5; } .c6 { --c: #a11d33; } .c7 { --c: #444; }
-@media (prefers-color-scheme: dark) {
-  :root { --paper: #16181c; --ink: #ececec; --soft: #a8a8a8; --grid: #33373d; --tip: #2b2f36; }
-  .c0 { --c: #5ab4ee; } .c1 { --c: #ff9a52; } .c2 { --c: #3ecfa0; } .c3 { --c: #e79cc8; }
-  .c4 { --c: #e6c54a; } .c5 { --c: #9fd3f5; } .c6 { --c: #ff8093; } .c7 { --c: #c8c8c8; }
-}
-* { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1rem; max-width: 64rem; background: var(--paper); color: var(--ink);
-  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
-h1 { font-size: 1.5rem; line-height: 1.2; margin: 0 0 .5rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
-p, ul { margin: .5rem 0; } .soft { color: var(--soft); }
 .plot label { margin-right: 1rem; }
 .plot figure { display: none; margin: .5rem 0; }
 #logarithmic:checked ~ .logarithmic, #linear:checked ~ .linear { display: block; }
@@ -36,9 +24,6 @@ polyline { fill: none; stroke: var(--c); stroke-width: 1.6; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; }
 .legend li { display: flex; align-items: center; } .key, .band { flex: none; width: 52px; margin-right: .5rem; }
 .key { height: 20px; } .band { height: 7px; background: var(--soft); opacity: .35; }
-.scroll { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--grid); }
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
 td:first-child { max-width: 20rem; overflow: hidden; text-overflow: ellipsis; }
 tr.dominated td { color: var(--soft); }
@@ -69,14 +54,11 @@ std::string head(const ParetoReport& report) {
   const auto& e = report.runs.front().report.evaluation;
   const auto count = report.runs.size();
   const auto runs = std::to_string(count) + (count == 1 ? " run" : " runs");
-  return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-         "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Sparsity and "
-         "reconstruction of " +
-         runs + "</title>\n<style>" + style +
-         "</style>\n</head>\n<body>\n<h1>Sparsity and reconstruction</h1>\n<p>" + runs + " on " +
-         std::to_string(e.rows) + " rows of " + escaped(e.data) +
-         (e.view.empty() ? "" : " (" + escaped(e.view) + ")") + (e.centred ? ", centred" : "") +
-         ". Hypervolume of all together: <b>" + fixed(report.hypervolume, 4) + "</b>.</p>\n";
+  return page_begin("Sparsity and reconstruction of " + runs, style) +
+         "<h1>Sparsity and reconstruction</h1>\n<p>" + runs + " on " + std::to_string(e.rows) + " rows of " +
+         escaped(e.data) + (e.view.empty() ? "" : " (" + escaped(e.view) + ")") +
+         (e.centred ? ", centred" : "") + ". Hypervolume of all together: <b>" +
+         fixed(report.hypervolume, 4) + "</b>.</p>\n";
 }
 
 std::string remark(const ParetoReport& report) {
@@ -148,7 +130,7 @@ std::string table(const ParetoReport& report) {
 
 std::string to_page(const ParetoReport& report) {
   return head(report) + plots(report) + remark(report) + legend(report) + table(report) +
-         "<div id=\"tip\" hidden></div>\n<script>" + script + "</script>\n</body>\n</html>\n";
+         "<div id=\"tip\" hidden></div>\n" + page_end(script);
 }
 
 }  // namespace msae::cli

@@ -6,9 +6,9 @@
 #include <sstream>
 #include <vector>
 
+#include "cli/page.h"
 #include "cli/plot_axis.h"
 #include "cli/table.h"
-#include "core/printable.h"
 
 namespace msae::cli {
 namespace {
@@ -161,32 +161,6 @@ class Plot {
 };
 
 }  // namespace
-
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char letter : text) {
-    switch (letter) {
-      case '&':
-        safe += "&amp;";
-        break;
-      case '<':
-        safe += "&lt;";
-        break;
-      case '>':
-        safe += "&gt;";
-        break;
-      case '"':
-        safe += "&quot;";
-        break;
-      case '\'':
-        safe += "&#39;";
-        break;
-      default:
-        safe += letter == '\n' ? std::string(1, letter) : printable(std::string(1, letter));
-    }
-  }
-  return safe;
-}
 
 bool is_drawn(const eval::Point& point) {
   return std::isfinite(point.active) && point.fvu <= 1;

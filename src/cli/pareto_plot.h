@@ -8,9 +8,6 @@
 
 namespace msae::cli {
 
-/// Text for a page, where a name from a file must not become markup.
-std::string escaped(const std::string& text);
-
 /// Whether a point has a place in the plot: one of FVU above 1 is worse than the mean of the data, and would
 /// leave the others no room.
 bool is_drawn(const eval::Point& point);

@@ -70,11 +70,7 @@ ordered_json with_run(const std::string& run, const eval::Point& point) {
 std::string csv_field(const ordered_json& value) {
   if (value.is_null() || (value.is_number_float() && !std::isfinite(value.get<double>()))) return {};
   if (!value.is_string()) return value.dump();
-  auto text = value.get<std::string>();
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
-  return quoted + "\"";
+  return csv_text(value.get<std::string>());
 }
 
 }  // namespace

@@ -34,6 +34,13 @@ std::string fixed(double value, int digits) {
   return text.str();
 }
 
+std::string csv_text(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char letter : text) quoted += letter == '"' ? std::string("\"\"") : std::string(1, letter);
+  return quoted + "\"";
+}
+
 std::string percent(double share) {
   return fixed(100 * share, 1) + " %";
 }

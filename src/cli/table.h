@@ -19,6 +19,8 @@ class Table {
 
 /// A number with that many digits after the point.
 std::string fixed(double value, int digits);
+/// Text as a field of CSV: in quotes where it needs them.
+std::string csv_text(const std::string& text);
 /// "12.3 %"
 std::string percent(double share);
 /// 45 -> "45 s", 5400 -> "1 h 30 min"

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "concepts/attribute.h"
+#include "concepts/groups.h"
 #include "concepts/unsign.h"
 #include "data/random.h"
 #include "msae/concepts/bias.h"

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "concepts/attribute.h"
+#include "concepts/groups.h"
 #include "msae/concepts/bias.h"
 
 namespace msae::concepts {
