@@ -12,7 +12,7 @@ cpu_packages=('nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 # Beside what torch itself asks for: the compiler, so that no toolkit of another version can be in the way.
 cuda_packages=('cuda-toolkit[cccl,crt,nvcc,nvvm]==13.0.*')
 library_packages=(libcli11-dev libeigen3-dev libgmock-dev libgtest-dev libhdf5-dev libhwy-dev
-                  libspdlog-dev libtoml11-dev nlohmann-json3-dev)
+                  libspdlog-dev libstb-dev libtoml11-dev nlohmann-json3-dev)
 # From the package index, in versions that judge alike on every distribution; this clang-tidy takes a third of the time
 # that Debian 12's does.
 lint_tools=(clang-format==14.0.6 clang-tidy==22.1.8)

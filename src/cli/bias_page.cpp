@@ -10,9 +10,8 @@ namespace msae::cli {
 namespace {
 
 constexpr const char* bias_style = R"(
-svg { display: block; width: 100%; height: auto; max-width: 60rem; }
-svg text { fill: var(--ink); font-size: 13px; } .end { text-anchor: end; } .mid { text-anchor: middle; }
-.grid { stroke: var(--grid); } .even { stroke: var(--soft); stroke-dasharray: 4 3; }
+.end { text-anchor: end; } .mid { text-anchor: middle; }
+.even { stroke: var(--soft); stroke-dasharray: 4 3; }
 .more { stroke: #d55e00; fill: #d55e00; } .less { stroke: #0072b2; fill: #0072b2; }
 @media (prefers-color-scheme: dark) { .more { stroke: #ff9a52; fill: #ff9a52; } .less { stroke: #5ab4ee; fill: #5ab4ee; } }
 th:first-child, td:first-child { text-align: left; }
@@ -28,7 +27,7 @@ std::string p_text(double p) {
 
 // Areas under the curve from 0 to 1, a line a latent, an interval around each.
 std::string bias_plot(const BiasReport& report) {
-  constexpr double width = 760, left = 210, right = 20, line = 22, top = 10;
+  constexpr double width = 760, left = 240, right = 20, line = 24, top = 10;
   const auto height = top + line * static_cast<double>(report.rows.size()) + 34;
   const auto x = [&](double auc) { return left + (width - left - right) * auc; };
   std::ostringstream out;
@@ -94,8 +93,8 @@ std::string to_page(const BiasReport& report) {
               escaped(report.run) + " at " + escaped(report.point) + ". Of " +
               std::to_string(report.compared) + " active latents " + std::to_string(report.significant) +
               " differ between the groups at a false discovery rate of 5 %.</p>\n";
-  text += "<h2>How well each concept tells the groups apart</h2>\n" + bias_plot(report) +
-          "<p class=\"soft\">AUC: the chance that a row with " + escaped(name) +
+  text += "<h2>How well each concept tells the groups apart</h2>\n<figure>\n" + bias_plot(report) +
+          "</figure>\n<p class=\"soft\">AUC: the chance that a row with " + escaped(name) +
           " has more of the concept than one without; 0.5 tells nothing. Lines: intervals of " +
           percent(report.confidence) + " by bootstrap.</p>\n";
   text += "<h2>What a linear classifier of " + escaped(name) + " depends on</h2>\n<p>Its AUC is <b>" +

@@ -73,6 +73,7 @@ void add_search(CLI::App& program);
 void add_steer(CLI::App& program);
 void add_sweep(CLI::App& program);
 void add_synth(CLI::App& program);
+void add_tree(CLI::App& program);
 void add_completion(CLI::App& program);
 
 }  // namespace msae::cli

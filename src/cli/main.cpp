@@ -54,7 +54,7 @@ void wait_without_spinning(int count, char** values) {
   const bool computes = std::any_of(values, values + count, [](const std::string& word) {
     return word == "train" || word == "eval" || word == "encode" || word == "pareto" || word == "sweep" ||
            word == "bench" || word == "name" || word == "search" || word == "steer" || word == "bias" ||
-           word == "report";
+           word == "report" || word == "tree";
   });
   if (!computes || std::getenv(policy) || ::setenv(policy, "passive", 1) != 0) return;
   ::execv("/proc/self/exe", values);  // only comes back where it failed: then threads spin
@@ -139,9 +139,11 @@ int main(int count, char** values) try {
   msae::cli::add_pareto(program);
   msae::cli::add_encode(program);
   msae::cli::add_name(program);
+  msae::cli::add_tree(program);
   msae::cli::add_search(program);
   msae::cli::add_steer(program);
   msae::cli::add_bias(program);
+  msae::cli::add_report(program);
   msae::cli::add_convert(program);
   msae::cli::add_info(program);
   msae::cli::add_synth(program);

@@ -22,6 +22,15 @@ p, ul { margin: .5rem 0; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--grid); }
+figure svg { display: block; width: 100%; height: auto; }
+svg text { fill: var(--ink); font-size: 15px; } text.x { text-anchor: middle; }
+text.y { text-anchor: end; dominant-baseline: central; } text.name { fill: var(--soft); }
+.grid { stroke: var(--grid); } .frontier { fill: none; stroke: var(--soft); stroke-opacity: .35; stroke-width: 7; }
+polyline { fill: none; stroke: var(--c); stroke-width: 1.6; }
+.mark { fill: var(--c); stroke: var(--c); stroke-width: 1.6; } .dominated .mark { fill: var(--paper); }
+.point:hover .mark { stroke-width: 4; }
+@media (max-width: 40rem) { svg text { font-size: 26px; } figure .mark { transform: scale(1.7); }
+  polyline { stroke-width: 2.5; } .key polyline { stroke-width: 1.6; } }
 )";
 
 }  // namespace

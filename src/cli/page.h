@@ -8,7 +8,7 @@ namespace msae::cli {
 /// Text for a page, where a name from a file must not become markup.
 std::string escaped(const std::string& text);
 
-/// Everything up to the page's own content: colours for light and dark, type, tables, and `style`.
+/// Everything up to the page's own content: colours for light and dark, type, tables, plots, and `style`.
 std::string page_begin(const std::string& title, const std::string& style);
 /// The end of the page, with a script.
 std::string page_end(const std::string& script);

@@ -14,13 +14,6 @@ constexpr const char* style = R"(
 .plot label { margin-right: 1rem; }
 .plot figure { display: none; margin: .5rem 0; }
 #logarithmic:checked ~ .logarithmic, #linear:checked ~ .linear { display: block; }
-figure svg { display: block; width: 100%; height: auto; }
-svg text { fill: var(--ink); font-size: 15px; } text.x { text-anchor: middle; }
-text.y { text-anchor: end; dominant-baseline: central; } text.name { fill: var(--soft); }
-.grid { stroke: var(--grid); } .frontier { fill: none; stroke: var(--soft); stroke-opacity: .35; stroke-width: 7; }
-polyline { fill: none; stroke: var(--c); stroke-width: 1.6; }
-.mark { fill: var(--c); stroke: var(--c); stroke-width: 1.6; } .dominated .mark { fill: var(--paper); }
-.point:hover .mark { stroke-width: 4; }
 .legend { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: .25rem 1.5rem; }
 .legend li { display: flex; align-items: center; } .key, .band { flex: none; width: 52px; margin-right: .5rem; }
 .key { height: 20px; } .band { height: 7px; background: var(--soft); opacity: .35; }
@@ -29,8 +22,6 @@ td:first-child { max-width: 20rem; overflow: hidden; text-overflow: ellipsis; }
 tr.dominated td { color: var(--soft); }
 #tip { position: fixed; pointer-events: none; white-space: pre; background: var(--tip); color: var(--ink);
   border: 1px solid var(--soft); border-radius: 4px; padding: .3rem .5rem; font-size: .85rem; line-height: 1.35; }
-@media (max-width: 40rem) { svg text { font-size: 26px; } figure .mark { transform: scale(1.7); }
-  polyline { stroke-width: 2.5; } .key polyline { stroke-width: 1.6; } }
 )";
 
 // Browsers show a <title> of their own, late; without a script it is what there is.
