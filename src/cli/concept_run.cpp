@@ -21,12 +21,30 @@ namespace {
                               (data.rows->rows() == data.rows->original_rows() ? "" : ", some left out"));
 }
 
+// Labels that are numbers of other labels.
+void replace_by_names(std::vector<std::string>& labels, const ConceptArguments& a) {
+  const auto names = data::read_labels(a.label_names);
+  for (auto& label : labels) {
+    std::size_t number = 0;
+    const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), number);
+    if (error != std::errc() || end != label.data() + label.size() || number >= names.size()) {
+      throw IoError("--label-names: " + a.label_names + " holds " + std::to_string(names.size()) +
+                    " names, and '" + printable(label.substr(0, 40)) + "' of " + a.labels +
+                    " is the number of none (from 0)");
+    }
+    label = names[number];
+  }
+}
+
 std::vector<std::string> read_row_labels(const ConceptArguments& a, const data::EmbeddingSource& rows) {
   if (a.labels.empty()) return {};
   auto labels = data::read_labels(a.labels);
-  if (static_cast<std::int64_t>(labels.size()) == rows.original_rows()) return labels;
-  throw IoError("--labels: " + a.labels + " holds " + std::to_string(labels.size()) + " labels, but " +
-                a.data + " has " + std::to_string(rows.original_rows()) + " rows");
+  if (static_cast<std::int64_t>(labels.size()) != rows.original_rows()) {
+    throw IoError("--labels: " + a.labels + " holds " + std::to_string(labels.size()) + " labels, but " +
+                  a.data + " has " + std::to_string(rows.original_rows()) + " rows");
+  }
+  if (!a.label_names.empty()) replace_by_names(labels, a);
+  return labels;
 }
 
 concepts::Codes encode_with_bar(const ConceptArguments& a, models::SparseAutoencoder& model,
@@ -86,11 +104,17 @@ void add_names(CLI::App& command, ConceptArguments& a) {
 }
 
 void add_labels(CLI::App& command, ConceptArguments& a) {
+  auto* labels =
+      command
+          .add_option("--labels", a.labels,
+                      "Names of the rows, to be shown: file.h5:/path (strings or integers), or a text file\n"
+                      "with a line for every row of DATA")
+          ->type_name("FILE");
   command
-      .add_option("--labels", a.labels,
-                  "Names of the rows, to be shown: file.h5:/path (strings or integers), or a text file\n"
-                  "with a line for every row of DATA")
-      ->type_name("FILE");
+      .add_option("--label-names", a.label_names,
+                  "What labels that are numbers, from 0, stand for: file.h5:/path, or a text file")
+      ->type_name("FILE")
+      ->needs(labels);
 }
 
 std::int64_t ConceptData::place_of(std::int64_t number, const std::string& option) const {

@@ -19,7 +19,7 @@ namespace msae::cli {
 
 struct ConceptArguments {
   Common common;
-  std::string run, data, names, labels, codes;
+  std::string run, data, names, labels, label_names, codes;
   PointArguments point;
   data::ReadOptions read;
 };
@@ -30,7 +30,7 @@ void add_concept_run(CLI::App& command, ConceptArguments& arguments);
 CLI::Option* add_concept_data(CLI::App& command, ConceptArguments& arguments, const std::string& what_for);
 /// Adds --names.
 void add_names(CLI::App& command, ConceptArguments& arguments);
-/// Adds --labels.
+/// Adds --labels and --label-names.
 void add_labels(CLI::App& command, ConceptArguments& arguments);
 
 /// Data as a run sees them.

@@ -176,6 +176,12 @@ void add_tree(CLI::App& program) {
       ->capture_default_str();
   add_real(command, "--lift", a.options.lift, "Times as often as elsewhere that the parent has to be there")
       ->capture_default_str();
+  add_real(command, "--active", a.options.active,
+           "Share of a latent's rows in which its parent has to be active, unless --cosine is reached")
+      ->capture_default_str();
+  add_real(command, "--cosine", a.options.cosine,
+           "Of the two rows of the dictionary, unless --active is reached")
+      ->capture_default_str();
   add_whole(command, "--fewest-rows", a.options.fewest_rows, "That a latent has to be active on")
       ->capture_default_str();
   add_whole(command, "--most-rows", a.options.most_rows, "To look at, evenly spaced")->capture_default_str();
@@ -190,8 +196,9 @@ void add_tree(CLI::App& program) {
       "far\n"
       "as in the median of the rows that have the parent among their latents: a special case often takes "
       "the\n"
-      "parent's place among the latents. Of all that qualify, the parent is the one active on the fewest "
-      "rows.\n"
+      "parent's place among the latents, and then has some of its direction. Of all that qualify, the parent "
+      "is\n"
+      "the one active on the fewest rows.\n"
       "Example: msae tree run --data clip.h5:/test");
   command.callback([arguments] { run(*arguments); });
 }

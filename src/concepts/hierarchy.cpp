@@ -175,26 +175,70 @@ Counts count_pairs(const Projections& projections, const Sample& sample, const s
   return counts;
 }
 
-// The place of a place's parent, or -1.
-std::int64_t parent_of(std::int64_t child, const Sample& sample, const Counts& counts, std::int64_t rows,
-                       const HierarchyOptions& options) {
-  const auto own = static_cast<double>(sample.active[unsign(child)]);
-  std::int64_t best = -1;
-  for (std::int64_t p = 0; p < counts.places; ++p) {
-    if (p == child || static_cast<double>(sample.active[unsign(p)]) <= options.broader * own) continue;
-    const auto present = counts.present[counts.at(child, p)] / own;
-    const auto usual = static_cast<double>(counts.all_present[unsign(p)]) / static_cast<double>(rows);
-    if (present < options.present || present < options.lift * usual) continue;
-    const auto narrower = [&](std::int64_t a, std::int64_t b) {
-      if (sample.active[unsign(a)] != sample.active[unsign(b)]) {
-        return sample.active[unsign(a)] < sample.active[unsign(b)];
-      }
-      return counts.present[counts.at(child, a)] > counts.present[counts.at(child, b)];
-    };
-    if (best < 0 || narrower(p, best)) best = p;
+/// Finds the parents of places.
+class Parents {
+ public:
+  /// \param units [latents, dim], float32
+  Parents(const Sample& sample, const Counts& counts, const torch::Tensor& units, std::int64_t rows,
+          const HierarchyOptions& options)
+      : sample_(sample), counts_(counts), units_(units), rows_(rows), options_(options) {}
+
+  /// The place of a place's parent, or -1.
+  std::int64_t of(std::int64_t child) const {
+    std::int64_t best = -1;
+    for (std::int64_t p = 0; p < counts_.places; ++p) {
+      if ((best < 0 || is_narrower(child, p, best)) && qualifies(child, p)) best = p;
+    }
+    return best;
   }
-  return best;
-}
+
+  HierarchyNode node(std::int64_t child, std::int64_t parent) const {
+    HierarchyNode node;
+    node.parent = static_cast<std::int32_t>(sample_.latents[unsign(parent)]);
+    node.present = share(counts_.present, child, parent);
+    node.active = share(counts_.active, child, parent);
+    node.lift = node.present / usual(parent);
+    node.cosine = cosine(child, parent);
+    return node;
+  }
+
+ private:
+  double rows_of(std::int64_t place) const { return static_cast<double>(sample_.active[unsign(place)]); }
+  double share(const std::vector<std::int32_t>& count, std::int64_t child, std::int64_t parent) const {
+    return count[counts_.at(child, parent)] / rows_of(child);
+  }
+  double usual(std::int64_t place) const {
+    return static_cast<double>(counts_.all_present[unsign(place)]) / static_cast<double>(rows_);
+  }
+
+  double cosine(std::int64_t child, std::int64_t parent) const {
+    const auto dim = units_.size(1);
+    const auto* all = units_.const_data_ptr<float>();
+    const auto* a = all + sample_.latents[unsign(child)] * dim;
+    const auto* b = all + sample_.latents[unsign(parent)] * dim;
+    double sum = 0;
+    for (std::int64_t i = 0; i < dim; ++i) sum += double{a[i]} * b[i];
+    return sum;
+  }
+
+  bool qualifies(std::int64_t child, std::int64_t p) const {
+    if (p == child || rows_of(p) <= options_.broader * rows_of(child)) return false;
+    const auto present = share(counts_.present, child, p);
+    if (present < options_.present || present < options_.lift * usual(p)) return false;
+    return share(counts_.active, child, p) >= options_.active || cosine(child, p) >= options_.cosine;
+  }
+
+  bool is_narrower(std::int64_t child, std::int64_t a, std::int64_t b) const {
+    if (rows_of(a) != rows_of(b)) return rows_of(a) < rows_of(b);
+    return counts_.present[counts_.at(child, a)] > counts_.present[counts_.at(child, b)];
+  }
+
+  const Sample& sample_;
+  const Counts& counts_;
+  const torch::Tensor& units_;
+  std::int64_t rows_;
+  const HierarchyOptions& options_;
+};
 
 // Children and depths; a parent is active on more rows than its child.
 void link(std::vector<HierarchyNode>& nodes, const Sample& sample) {
@@ -218,6 +262,8 @@ void HierarchyOptions::validate() const {
   if (!(present >= 0 && present <= 1)) refuse_number("present", "from 0 to 1", present);
   if (!(broader > 1)) refuse_number("broader", "above 1", broader);
   if (!(lift >= 1)) refuse_number("lift", "at least 1", lift);
+  if (!(active >= 0 && active <= 1)) refuse_number("active", "from 0 to 1", active);
+  if (!(cosine >= -1 && cosine <= 1)) refuse_number("cosine", "from -1 to 1", cosine);
   if (fewest_rows < 1) refuse_number("fewest_rows", "at least 1", static_cast<double>(fewest_rows));
   if (most_rows < 1) refuse_number("most_rows", "at least 1", static_cast<double>(most_rows));
 }
@@ -240,19 +286,11 @@ std::vector<HierarchyNode> find_hierarchy(const torch::Tensor& dictionary, const
   const Projections projections(dictionary, codes, rows, sample);
   const auto thresholds = presence_thresholds(projections, sample, half(0));
   const auto counts = count_pairs(projections, sample, thresholds, half(0.5));
-  const auto units = unit(dictionary.detach().to(torch::kCPU, torch::kFloat32));
-  const auto count = static_cast<std::int64_t>(rows.size());
+  const auto units = unit(dictionary.detach().to(torch::kCPU, torch::kFloat32)).contiguous();
+  const Parents parents(sample, counts, units, static_cast<std::int64_t>(rows.size()), options);
   ops::torch_executor().run(counts.places, [&](std::int64_t child, int) {
-    const auto parent = parent_of(child, sample, counts, count, options);
-    if (parent < 0) return;
-    const auto own = static_cast<double>(sample.active[unsign(child)]);
-    auto& node = nodes[unsign(sample.latents[unsign(child)])];
-    node.parent = static_cast<std::int32_t>(sample.latents[unsign(parent)]);
-    node.present = counts.present[counts.at(child, parent)] / own;
-    node.active = counts.active[counts.at(child, parent)] / own;
-    node.lift =
-        node.present * static_cast<double>(count) / static_cast<double>(counts.all_present[unsign(parent)]);
-    node.cosine = units[sample.latents[unsign(child)]].dot(units[node.parent]).item<double>();
+    const auto parent = parents.of(child);
+    if (parent >= 0) nodes[unsign(sample.latents[unsign(child)])] = parents.node(child, parent);
   });
   link(nodes, sample);
   return nodes;

@@ -20,7 +20,12 @@ struct MSAE_EXPORT HierarchyOptions {
   /// How many times as many rows as the child the parent has to be active on; above 1, or there could be
   /// circles.
   double broader = 1.2;
-  double lift = 1.5;               ///< least ratio of that share and the share of all rows, at least 1
+  double lift = 3;  ///< least ratio of that share and the share of all rows, at least 1
+  /// Least share of the child's rows in which the parent is active, unless `cosine` is reached. From 0 to 1.
+  double active = 0.5;
+  /// Least cosine of the two rows of the dictionary, unless `active` is reached: a child that takes over its
+  /// parent's part has some of its direction. From -1 to 1.
+  double cosine = 0.2;
   std::int64_t fewest_rows = 20;   ///< that a latent has to be active on to have a place in the tree
   std::int64_t most_rows = 65536;  ///< rows to look at, evenly spaced over all
 
@@ -46,8 +51,8 @@ struct HierarchyNode {
 /// 2409.14507). So a latent counts as *present* in a row where its direction is: where the projection of the
 /// row's reconstruction, without pre_bias, on its row of the dictionary is no smaller than the median of that
 /// over the rows on which the latent itself is active. The parent of a latent is, of all latents that are
-/// present in enough of its rows, more often there than elsewhere, and active on more rows, the one that is
-/// active on the fewest.
+/// present in enough of its rows, more often there than elsewhere, active on more rows, and either active
+/// with it or alike in direction, the one that is active on the fewest rows.
 ///
 /// Costs two passes of rows x dim x latents operations and [latents, latents] counts, of latents that are
 /// active on enough rows.
