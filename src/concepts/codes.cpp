@@ -64,6 +64,9 @@ void check_matrix(const Codes& codes, const std::filesystem::path& file) {
                    [](float value) { return std::isfinite(value); })) {
     refuse(file, "/values hold NaN or Inf");
   }
+  if (std::find(codes.value.begin(), codes.value.end(), 0.0f) != codes.value.end()) {
+    refuse(file, "/values hold zeros");
+  }
 }
 
 }  // namespace

@@ -58,7 +58,7 @@ class Nonsense {
   // Evenly spaced, where there are too many.
   torch::Tensor sample() const {
     if (rows_.size(0) <= most_rows) return rows_;
-    return rows_.index_select(0, torch::arange(most_rows) * rows_.size(0) / most_rows);
+    return rows_.index_select(0, (torch::arange(most_rows) * rows_.size(0)).div(most_rows, "floor"));
   }
 
  private:

@@ -67,10 +67,12 @@ std::vector<Companion> companions(const Codes& codes, const CodeColumns& columns
     }
   }
   std::vector<Companion> found;
-  const auto all = static_cast<double>(codes.rows);
+  const auto all = static_cast<double>(codes.rows), own = static_cast<double>(rows.size());
   for (const auto other : seen) {
-    const double share = counts[unsign(other)] / static_cast<double>(rows.size());
-    const double lift = share * all / static_cast<double>(columns.rows_of(other).size());
+    const auto share = counts[unsign(other)] / own;
+    // Of whole numbers: what is chance is exactly 1.
+    const auto lift =
+        counts[unsign(other)] * all / (own * static_cast<double>(columns.rows_of(other).size()));
     if (other != latent && lift > 1) found.push_back({other, share, lift});
     counts[unsign(other)] = 0;
   }

@@ -170,14 +170,17 @@ class LatentIndex::Impl {
     for (const auto& [latent, value] : query) {
       squares += double{weight(latent)} * value * value;
       sum += double{weight(latent)} * std::abs(value);
-      add(block, latent, value, similarity, sums);
+    }
+    // A query of length 1 overflows with none of its products.
+    const auto by = similarity == Similarity::cosine && squares > 0 ? 1 / std::sqrt(squares) : 1;
+    for (const auto& [latent, value] : query) {
+      add(block, latent, static_cast<float>(value * by), similarity, sums);
     }
     Best best(std::min(count, last - first));
     if (similarity == Similarity::cosine) {
-      const auto length = static_cast<float>(std::sqrt(squares));
       for (auto row = first; row < last; ++row) {
-        const auto both = length * lengths_[unsign(row)];
-        best.offer(row, both > 0 ? sums[unsign(row - first)] / both : 0);
+        const auto length = lengths_[unsign(row)];
+        best.offer(row, length > 0 ? sums[unsign(row - first)] / length : 0);
       }
     } else {
       // |a - b| = |a| + |b| where one of them is 0, so that what they share is all there is to correct.
@@ -257,6 +260,9 @@ std::vector<std::vector<Hit>> nearest_rows(data::EmbeddingSource& data, const to
               "nearest_rows: expected queries [queries, ", data.dim(), "], got ", queries.sizes());
   TORCH_CHECK(!centre.defined() || (centre.dim() == 1 && centre.size(0) == data.dim()),
               "nearest_rows: expected a centre [", data.dim(), "], got ", centre.sizes());
+  TORCH_CHECK(
+      queries.isfinite().all().item<bool>() && (!centre.defined() || centre.isfinite().all().item<bool>()),
+      "nearest_rows: queries or centre hold NaN or Inf");
   const torch::NoGradGuard no_grad;
   const auto around = centre.defined() ? centre.to(torch::kCPU, torch::kFloat32) : torch::zeros({data.dim()});
   const auto wanted = unit(queries.to(torch::kCPU, torch::kFloat32) - around).contiguous();

@@ -22,8 +22,9 @@ Steered steer(models::SparseAutoencoder& model, const torch::Tensor& embeddings,
   result.after = result.before.clone();
   for (const auto& edit : edits) result.after.select(1, edit.latent).mul_(edit.factor).add_(edit.offset);
   result.embeddings = model.decode(result.after, embeddings);
+  // In this order nothing is lost to rounding where nothing is edited.
   if (options.keep_residual) {
-    result.embeddings = result.embeddings + (embeddings - model.decode(result.before, embeddings));
+    result.embeddings = embeddings + (result.embeddings - model.decode(result.before, embeddings));
   }
   return result;
 }

@@ -65,6 +65,11 @@ Vocabulary read_vocabulary(const std::string& embeddings, const std::string& wor
   if (count < 2) throw IoError(words + ": names need at least two different words");
   vocabulary.repeated = source->rows() - count;
   const auto sums = torch::zeros({count, source->dim()}).index_add_(0, torch::tensor(place), unit(rows));
+  if (const auto zero = (sums == 0).all(1).nonzero(); zero.numel() > 0) {
+    throw IoError(source->name() + ": the rows of '" +
+                  vocabulary.words[static_cast<std::size_t>(zero[0].item<std::int64_t>())] +
+                  "' cancel each other out; a word needs a direction");
+  }
   vocabulary.embeddings = unit(sums);
   return vocabulary;
 }

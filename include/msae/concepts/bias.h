@@ -24,8 +24,8 @@ struct MSAE_EXPORT GroupOptions {
   void validate() const;
 };
 
-/// How a latent differs between the rows that have an attribute and those that have not. NaN, and p 1, where
-/// a latent is active in neither.
+/// How a latent differs between the rows that have an attribute and those that have not. The fields' defaults
+/// where a latent is active in neither.
 struct GroupDifference {
   std::int64_t latent = 0;    ///< which
   std::int64_t rows = 0;      ///< it is active on

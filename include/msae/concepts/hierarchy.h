@@ -26,7 +26,7 @@ struct MSAE_EXPORT HierarchyOptions {
   /// Least cosine of the two rows of the dictionary, unless `active` is reached: a child that takes over its
   /// parent's part has some of its direction. From -1 to 1.
   double cosine = 0.2;
-  std::int64_t fewest_rows = 20;   ///< that a latent has to be active on to have a place in the tree
+  std::int64_t fewest_rows = 20;   ///< of those looked at that a latent in the tree is active on
   std::int64_t most_rows = 65536;  ///< rows to look at, evenly spaced over all
 
   /// \throws std::invalid_argument naming the field and the value
@@ -49,9 +49,9 @@ struct HierarchyNode {
 /// A latent that fires together with a broader one may take over the broader one's part, so that this one is
 /// not among the row's latents although its concept is there ("feature absorption", Chanin et al., arXiv
 /// 2409.14507). So a latent counts as *present* in a row where its direction is: where the projection of the
-/// row's reconstruction, without pre_bias, on its row of the dictionary is no smaller than the median of that
-/// over the rows on which the latent itself is active. The parent of a latent is, of all latents that are
-/// present in enough of its rows, more often there than elsewhere, active on more rows, and either active
+/// row's reconstruction, without pre_bias, on its row of the dictionary is no smaller than the (upper) median
+/// of that over the rows on which the latent itself is active. The parent of a latent is, of all latents that
+/// are present in enough of its rows, more often there than elsewhere, active on more rows, and either active
 /// with it or alike in direction, the one that is active on the fewest rows.
 ///
 /// Costs two passes of rows x dim x latents operations and [latents, latents] counts, of latents that are

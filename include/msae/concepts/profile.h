@@ -25,13 +25,13 @@ struct Companion {
 
 /// One latent on a data set.
 struct LatentProfile {
-  std::int64_t rows = 0;         ///< it is active on
-  double frequency = 0;          ///< share of all rows
-  double mean = 0;               ///< mean magnitude where active; 0 where that is nowhere
-  float maximum = 0;             ///< largest magnitude
-  double rank = 0;               ///< median over its rows of its place there by magnitude, from 1; 0: dead
+  std::int64_t rows = 0;  ///< it is active on
+  double frequency = 0;   ///< share of all rows
+  double mean = 0;        ///< mean magnitude where active; 0 where that is nowhere
+  float maximum = 0;      ///< largest magnitude
+  double rank = 0;        ///< (lower) median over its rows of its place there by magnitude, from 1; 0: dead
   std::vector<TopRow> top = {};  ///< the rows with the largest magnitudes, descending, ties by row
-  /// Those with the largest products of share and log2(lift), descending.
+  /// Those of lift above 1 with the largest products of share and log2(lift), descending.
   std::vector<Companion> companions = {};
 };
 
@@ -52,7 +52,8 @@ struct MSAE_EXPORT ProfileOptions {
 MSAE_EXPORT std::vector<LatentProfile> profiles(const Codes& codes, const ProfileOptions& options = {});
 
 /// The first level of a model, from 0, that has room for a latent's typical rank: half of the rows that have
-/// the latent have it at that level. -1 where the rank is 0 or beyond all levels, or the model has none.
+/// the latent have it at that level. -1 where the rank is 0 or beyond all levels, or the model is no
+/// models::Matryoshka.
 /// \param model whose levels
 /// \param rank  of LatentProfile
 MSAE_EXPORT std::int64_t level_of(const models::SparseAutoencoder& model, double rank);

@@ -82,7 +82,7 @@ MSAE_EXPORT std::vector<float> rarity_weights(const Codes& codes);
 /// \param progress called with the share of rows done; may throw to stop
 /// \return [queries], descending by cosine, ties by row
 /// \throws std::invalid_argument when count is below 1
-/// \throws c10::Error when shapes do not fit
+/// \throws c10::Error when shapes do not fit, or queries or centre hold NaN or Inf
 /// \throws msae::IoError when the data cannot be read
 MSAE_EXPORT std::vector<std::vector<Hit>> nearest_rows(data::EmbeddingSource& data,
                                                        const torch::Tensor& queries, std::int64_t count,

@@ -43,7 +43,7 @@ struct Steered {
 
 /// Encodes rows, edits their latents, and decodes them:
 ///
-///     x' = decode(z') + (x - decode(z)),   z' = factor z + offset of the edited latents, one edit after the
+///     x' = x + (decode(z') - decode(z)),   z' = factor z + offset of the edited latents, one edit after the
 ///                                          other
 ///
 /// \param model      encodes and decodes

@@ -31,7 +31,7 @@ struct Vocabulary {
 /// \param words      as data::read_labels() takes it, a word a row
 /// \return at least two words
 /// \throws msae::IoError when a file is missing, the numbers of rows differ, a word is empty or not UTF-8, a
-///         row is zero, or there are fewer than two words
+///         row or the mean of a word's is zero, or there are fewer than two words
 /// \throws msae::Error when there is not enough memory
 MSAE_EXPORT Vocabulary read_vocabulary(const std::string& embeddings, const std::string& words);
 
