@@ -86,6 +86,8 @@ std::vector<HierarchyNode> plain_hierarchy(const torch::Tensor& dictionary, cons
       const auto share = number(with_present[child][parent]) / own;
       const auto usual = number(present_rows[parent]) / static_cast<double>(count);
       if (share < options.present || share < options.lift * usual) continue;
+      const bool fires = number(with_active[child][parent]) / own >= options.active;
+      if (!fires && number(units[child].dot(units[parent])) < options.cosine) continue;
       const auto fewer = best < 0 ? -1 : number(rows_of[parent] - rows_of[best]);
       const auto more = best < 0 ? 1 : number(with_present[child][parent] - with_present[child][best]);
       if (fewer < 0 || (fewer == 0 && more > 0)) best = parent;
@@ -148,6 +150,9 @@ TEST(Hierarchy, IsWhatWholeMatricesSay) {
       {},
       {.present = 0.3, .broader = 1.01, .lift = 1, .fewest_rows = 5},
       {.present = 0, .broader = 2, .lift = 1.1, .fewest_rows = 2, .most_rows = 50},
+      {.present = 0.2, .lift = 1, .active = 0.4, .cosine = 0.1, .fewest_rows = 2},
+      {.present = 0.2, .lift = 1, .active = 0, .cosine = 1, .fewest_rows = 2},
+      {.present = 0.1, .lift = 1, .active = 1, .cosine = 0, .fewest_rows = 2},
       {.present = 1, .lift = 1, .fewest_rows = 3, .most_rows = 7}};
   std::size_t edges = 0;
   for (const bool negative : {false, true}) {
@@ -218,8 +223,8 @@ struct HandMade {
 TEST(Hierarchy, IsFoundAlsoWhereAParentIsAbsorbed) {
   const HandMade made;
   std::vector<double> shares;
-  const auto nodes =
-      find_hierarchy(made.dictionary, made.codes, {}, [&](double share) { shares.push_back(share); });
+  const auto nodes = find_hierarchy(made.dictionary, made.codes, {.lift = 1.5},
+                                    [&](double share) { shares.push_back(share); });
   std::vector<std::int32_t> parents, depths;
   for (const auto& node : nodes) {
     parents.push_back(node.parent);
@@ -248,13 +253,18 @@ TEST(Hierarchy, TellsWhatItIsAskedFor) {
       found.push_back(node.parent);
     return found;
   };
-  EXPECT_THAT(parents({.fewest_rows = 61}), ElementsAre(-1, -1, -1, -1, -1, -1, -1));
-  EXPECT_THAT(parents({.fewest_rows = 31}), ElementsAre(-1, 0, 0, -1, -1, -1, -1));
-  EXPECT_THAT(parents({.fewest_rows = 5})[6], 3) << "the narrowest that is there";
-  EXPECT_THAT(parents({.broader = 2.4}), ElementsAre(-1, -1, -1, 0, -1, -1, -1)) << "140 rows and 60, 30";
+  EXPECT_THAT(parents({.lift = 1.5, .fewest_rows = 61}), ElementsAre(-1, -1, -1, -1, -1, -1, -1));
+  EXPECT_THAT(parents({.lift = 1.5, .fewest_rows = 31}), ElementsAre(-1, 0, 0, -1, -1, -1, -1));
+  EXPECT_THAT(parents({.lift = 1.5, .fewest_rows = 5})[6], 3) << "the narrowest that is there";
+  EXPECT_THAT(parents({.broader = 2.4, .lift = 1.5, .active = 0}), ElementsAre(-1, -1, -1, 0, -1, -1, -1))
+      << "140 rows and 60, 30";
+  EXPECT_THAT(parents({.lift = 1.5, .cosine = 0.8}), ElementsAre(-1, -1, 0, 1, -1, -1, -1))
+      << "no absorption";
   EXPECT_THAT(parents({.lift = 2.1}), ElementsAre(-1, -1, -1, 1, -1, -1, -1));
-  EXPECT_THAT(parents({.most_rows = 40}), ElementsAre(-1, -1, -1, -1, -1, -1, -1)) << "14 rows and fewer";
-  EXPECT_THAT(parents({.fewest_rows = 2, .most_rows = 41}), ElementsAre(-1, 0, 0, 1, -1, -1, -1));
+  EXPECT_THAT(parents({.lift = 1.5, .most_rows = 40}), ElementsAre(-1, -1, -1, -1, -1, -1, -1))
+      << "14 rows and fewer";
+  EXPECT_THAT(parents({.lift = 1.5, .fewest_rows = 2, .most_rows = 41}),
+              ElementsAre(-1, 0, 0, 1, -1, -1, -1));
 }
 
 TEST(Hierarchy, LooksAtRowsEvenlySpaced) {
@@ -283,6 +293,8 @@ TEST(Hierarchy, RefusesTheImpossible) {
   EXPECT_THAT(said({.present = NAN}), HasSubstr("present: "));
   EXPECT_THAT(said({.broader = 1}), HasSubstr("broader: must be above 1, not 1"));
   EXPECT_THAT(said({.lift = 0.9}), HasSubstr("lift: must be at least 1, not 0.9"));
+  EXPECT_THAT(said({.active = -0.1}), HasSubstr("active: must be from 0 to 1, not -0.1"));
+  EXPECT_THAT(said({.cosine = 1.5}), HasSubstr("cosine: must be from -1 to 1, not 1.5"));
   EXPECT_THAT(said({.fewest_rows = 0}), HasSubstr("fewest_rows: must be at least 1, not 0"));
   EXPECT_THAT(said({.most_rows = 0}), HasSubstr("most_rows: must be at least 1, not 0"));
   for (const auto& shape : {std::vector<std::int64_t>{3, 4}, {4}}) {
