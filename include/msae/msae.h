@@ -3,6 +3,16 @@
 /// without LibTorch.
 #pragma once
 
+#include "msae/concepts/attribute.h"
+#include "msae/concepts/bias.h"
+#include "msae/concepts/codes.h"
+#include "msae/concepts/hierarchy.h"
+#include "msae/concepts/names.h"
+#include "msae/concepts/naming.h"
+#include "msae/concepts/profile.h"
+#include "msae/concepts/search.h"
+#include "msae/concepts/steering.h"
+#include "msae/concepts/vocabulary.h"
 #include "msae/core/device.h"
 #include "msae/core/error.h"
 #include "msae/core/export.h"
@@ -48,7 +58,8 @@
 #include "msae/train/trainer.h"
 
 /// Sparse autoencoders on precomputed embeddings. A floor of the library is a namespace and a folder of
-/// headers. For a newcomer, in this order: msae::models, msae::data, msae::train, msae::eval, msae::io; below
+/// headers. For a newcomer, in this order: msae::models, msae::data, msae::train, msae::eval, msae::concepts,
+/// msae::io; below
 /// them msae::ops, the differentiable functions a network of your own may use. What is in msae itself serves
 /// them all: errors, the choice of a device, questions of memory.
 ///
@@ -100,6 +111,19 @@ namespace train {}
 /// }
 /// ```
 namespace eval {}
+
+/// What the latents stand for: names from a Vocabulary, the rows that have them, which are special cases of
+/// which, search by them, rows steered by them, and what tells groups of rows apart.
+///
+/// ```cpp
+/// const auto words = msae::concepts::read_vocabulary("words.h5:/embeddings", "words.h5:/words");
+/// const auto naming = msae::concepts::name_latents(sae.decoder, words);
+/// const auto codes = msae::concepts::encode(sae, *rows, msae::concepts::usual_point(sae));
+/// const msae::concepts::LatentIndex index(codes);
+/// for (const auto& hit : index.search(msae::concepts::query_of(codes, 17), 10)) std::cout << hit.row <<
+/// "\n";
+/// ```
+namespace concepts {}
 
 /// Models as folders, which the Python package SAELens opens too.
 ///
