@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -38,6 +39,17 @@ class Best {
     std::push_heap(hits_.begin(), hits_.end(), is_better);
   }
 
+  /// Rows from `first` on.
+  void offer_all(std::int64_t first, const std::vector<float>& scores) {
+    std::size_t i = 0;
+    for (; i < scores.size() && hits_.size() < count_; ++i) {
+      offer(first + static_cast<std::int64_t>(i), scores[i]);
+    }
+    for (; i < scores.size(); ++i) {  // next to none of them are good enough
+      if (scores[i] > hits_.front().score) offer(first + static_cast<std::int64_t>(i), scores[i]);
+    }
+  }
+
   std::vector<Hit> take() && {
     std::sort(hits_.begin(), hits_.end(), is_better);
     return std::move(hits_);
@@ -64,16 +76,16 @@ class LatentIndex::Impl {
     require_memory(saturating_product(codes.latent.size(), 6) + 8 * unsign(codes.rows) +
                        saturating_product(lists, sizeof(std::uint32_t)),
                    "an index of " + std::to_string(codes.rows) + " rows");
-    lengths_.resize(unsign(codes.rows));
+    inverse_lengths_.resize(unsign(codes.rows));
     sums_.resize(unsign(codes.rows));
     blocks_.resize(unsign(blocks));
     ops::torch_executor().run(blocks, [&](std::int64_t block, int) { fill(block, codes); });
   }
 
-  std::int64_t rows() const { return static_cast<std::int64_t>(lengths_.size()); }
+  std::int64_t rows() const { return static_cast<std::int64_t>(inverse_lengths_.size()); }
 
   std::uint64_t bytes() const {
-    std::uint64_t bytes = 8 * lengths_.size() + 4 * weights_.size();
+    std::uint64_t bytes = 8 * inverse_lengths_.size() + 4 * weights_.size();
     for (const auto& block : blocks_) bytes += 4 * block.begin.size() + 6 * block.row.size();
     return bytes;
   }
@@ -156,7 +168,9 @@ class LatentIndex::Impl {
         squares += double{weight(latents[i])} * values[i] * values[i];
         sum += double{weight(latents[i])} * std::abs(values[i]);
       }
-      lengths_[unsign(row)] = static_cast<float>(std::sqrt(squares));
+      constexpr double most = std::numeric_limits<float>::max();
+      inverse_lengths_[unsign(row)] =
+          squares > 0 ? static_cast<float>(std::min(1 / std::sqrt(squares), most)) : 0;
       sums_[unsign(row)] = static_cast<float>(sum);
     }
   }
@@ -178,16 +192,13 @@ class LatentIndex::Impl {
     }
     Best best(std::min(count, last - first));
     if (similarity == Similarity::cosine) {
-      for (auto row = first; row < last; ++row) {
-        const auto length = lengths_[unsign(row)];
-        best.offer(row, length > 0 ? sums[unsign(row - first)] / length : 0);
-      }
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] *= inverse_lengths_[unsign(first) + i];
     } else {
       // |a - b| = |a| + |b| where one of them is 0, so that what they share is all there is to correct.
-      for (auto row = first; row < last; ++row) {
-        best.offer(row, sums[unsign(row - first)] - static_cast<float>(sum) - sums_[unsign(row)]);
-      }
+      const auto whole = static_cast<float>(sum);
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] -= whole + sums_[unsign(first) + i];
     }
+    best.offer_all(first, sums);
     return std::move(best).take();
   }
 
@@ -206,8 +217,8 @@ class LatentIndex::Impl {
   }
 
   std::int64_t latents_;
-  std::vector<float> weights_;         // [latents], or empty
-  std::vector<float> lengths_, sums_;  // [rows], weighted
+  std::vector<float> weights_;                 // [latents], or empty
+  std::vector<float> inverse_lengths_, sums_;  // [rows], weighted; 0 for a row without a length
   std::vector<Block> blocks_;
 };
 

@@ -7,6 +7,7 @@
 //     over all rows
 //                                          whose label another row has; LABELS as `msae encode --labels`
 //                                          takes them
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <algorithm>
