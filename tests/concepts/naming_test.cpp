@@ -116,6 +116,23 @@ TEST(Naming, TellsHowManyNonsensicalRowsItWouldName) {
   EXPECT_GT(random_named + shuffled_named, 0);
 }
 
+// Words differ in their first coordinates mostly. Rows of just these look like words by what coordinates are
+// like, and so random rows are no measure; rows of the others look less like words than random ones do.
+TEST(Naming, HoldsAgainstBothKindsOfNonsense) {
+  auto vocabulary = made_up_words(200, 1);
+  auto size = torch::ones({naming_dim});
+  size.slice(0, 0, 4).fill_(6);
+  vocabulary.embeddings = unit_of(random({200, naming_dim}, 3, torch::kFloat32) * size);
+  for (const bool first : {false, true}) {
+    auto rows = random({500, naming_dim}, 4, torch::kFloat32);
+    (first ? rows.slice(1, 4) : rows.slice(1, 0, 4)).mul_(0.05);
+    const auto naming = name_latents(rows, vocabulary);
+    EXPECT_LE(naming.random_named, by_chance(500, 0.05)) << first;
+    EXPECT_LE(naming.shuffled_named, by_chance(500, 0.05)) << first;
+    EXPECT_LE(naming.named, by_chance(500, 0.05)) << first;
+  }
+}
+
 TEST(Naming, OfMoreRowsThanAreCalibratedAtATime) {
   const auto naming = name_latents(random({4500, 8}, 3), made_up_words(30, 4, 8));
   EXPECT_EQ(naming.latents.size(), 4500u);
