@@ -40,6 +40,14 @@ __device__ V warp_least(V value) {
   return value;
 }
 
+/// The greatest, the same in all lanes.
+template <typename V>
+__device__ V warp_most(V value) {
+#pragma unroll
+  for (int step = warp / 2; step > 0; step /= 2) value = max(value, __shfl_xor_sync(all_lanes, value, step));
+  return value;
+}
+
 /// The same in all threads. All of the block's threads have to call it.
 /// \param room [most_warps] of shared memory, free again after the next __syncthreads()
 template <typename V>
@@ -53,15 +61,21 @@ __device__ V block_sum(V value, V* room) {
   return sum;
 }
 
+/// What the lanes up to this one have, together.
+template <typename V>
+__device__ V sum_upto(V value) {
+#pragma unroll
+  for (unsigned step = 1; step < warp; step *= 2) {
+    const V other = __shfl_up_sync(all_lanes, value, step);
+    if (lane() >= step) value += other;
+  }
+  return value;
+}
+
 /// What the threads before this one have, together; `total` gets what all have. All threads have to call it.
 template <typename V>
 __device__ V sum_before(V value, V* room, V& total) {
-  V upto = value;
-#pragma unroll
-  for (unsigned step = 1; step < warp; step *= 2) {
-    const V other = __shfl_up_sync(all_lanes, upto, step);
-    if (lane() >= step) upto += other;
-  }
+  const V upto = sum_upto(value);
   __syncthreads();
   if (lane() == warp - 1) room[warp_of_block()] = upto;
   __syncthreads();

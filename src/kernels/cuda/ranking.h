@@ -42,15 +42,18 @@ struct RowKeys {
   __device__ std::uint32_t key(int j) const {
     return j < latents && (!wanted || wanted[j] != 0) ? key_of(pre[j] + bias[j]) : 0;
   }
+  /// Whether eight are all there, and wanted.
+  __device__ bool are_plain(int first) const { return first + group <= latents && !wanted; }
+  /// Of eight that are.
+  __device__ void keys(int first, const Eight& own, std::uint32_t (&out)[group]) const {
+    const Eight b = load(bias + first);
+#pragma unroll
+    for (int i = 0; i < group; ++i) out[i] = key_of(own.v[i] + b.v[i]);
+  }
   __device__ void keys(int first, std::uint32_t (&out)[group]) const {
-    if (first + group <= latents && !wanted) {
-      const Eight p = load(pre + first), b = load(bias + first);
+    if (are_plain(first)) return keys(first, load(pre + first), out);
 #pragma unroll
-      for (int i = 0; i < group; ++i) out[i] = key_of(p.v[i] + b.v[i]);
-    } else {
-#pragma unroll
-      for (int i = 0; i < group; ++i) out[i] = key(first + i);
-    }
+    for (int i = 0; i < group; ++i) out[i] = key(first + i);
   }
 };
 

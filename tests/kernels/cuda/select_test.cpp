@@ -236,10 +236,11 @@ TYPED_TEST(CudaSelect, IsARankingForEveryKindOfValues) {
   }
 }
 
-// As many as rows that shared memory has room for, and more.
+// As many as rows that shared memory has room for, and more: blocks of each size that there are, and rows
+// that are read again.
 TYPED_TEST(CudaSelect, IsARankingOfManyLatents) {
   std::uint64_t number = 0;
-  for (const std::uint32_t latents : {2100, 15001, 20011}) {
+  for (const std::uint32_t latents : {2100, 15001, 20011, 33003}) {
     const auto lists = keep_lists(latents);
     for (const auto values : all_values) {
       ++number;
@@ -266,6 +267,27 @@ TYPED_TEST(CudaSelect, RanksAsManyValuesAsABinMayHave) {
         expect_ranking<TypeParam>(c);
         c.keep.back() = latents - 1;
         expect_ranking<TypeParam>(c);
+      }
+    }
+  }
+}
+
+// A warp notes as many entries as it has room for. With more it looks at its latents again.
+TYPED_TEST(CudaSelect, ListsAsManyEntriesAsThereAre) {
+  std::uint64_t number = 0;
+  for (const std::uint32_t listed : {255, 256, 257, 600, 1500}) {
+    for (const bool cached : {true, false}) {
+      for (const bool over_batch : {false, true}) {
+        ++number;
+        expect_ranking<TypeParam>({.rows = 2,
+                                   .latents = 1500,
+                                   .values = number % 3 == 0 ? Values::whole : Values::plain,
+                                   .keep = {listed / 3, listed / 2, listed, 1500},
+                                   .dense = {false, false, false, number % 2 == 0},
+                                   .over_batch = over_batch,
+                                   .cached = cached,
+                                   .threads = number % 4 == 0 ? 64u : 32u,
+                                   .seed = number});
       }
     }
   }
