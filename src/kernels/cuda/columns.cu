@@ -36,30 +36,49 @@ __global__ void mark_kernel(const __grid_constant__ SortColumns work, int chunks
   for (auto i = threadIdx.x; i < more; i += blockDim.x) atomicOr(&room.auxiliary[chunk + other[i]], bit);
 }
 
-// A thread a latent: entries of the chunks before each, and of all.
+// Lanes are latents, warps share the chunks: entries of the chunks before each, and of all.
 __global__ void add_chunks_kernel(const __grid_constant__ SortColumns work, int chunks) {
+  auto* sums = reinterpret_cast<std::uint32_t*>(shared_memory());  // [warps, lanes]
   const Room room(work.room, static_cast<std::int64_t>(chunks) * work.latents);
-  const auto j = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
-  if (j >= work.latents) return;
+  const auto j = static_cast<std::int64_t>(blockIdx.x) * warp + lane();
+  const int share = (chunks + static_cast<int>(warps_of_block()) - 1) / static_cast<int>(warps_of_block());
+  const int begin = min(static_cast<int>(warp_of_block()) * share, chunks), end = min(begin + share, chunks);
+  const bool auxiliary = work.auxiliary.begin != nullptr;
   constexpr int each = 8;  // read together: no read waits for a write
-  std::uint32_t count = 0;
-  for (int first = 0; first < chunks; first += each) {
-    const auto at = [&](int i) { return static_cast<std::int64_t>(first + i) * work.latents + j; };
-    std::uint32_t own[each];
+  // Calls `use` with places of some chunks, and the entries of each.
+  const auto for_chunks = [&](auto use) {
+    for (int first = begin; first < end && j < work.latents; first += each) {
+      const auto at = [&](int i) { return static_cast<std::int64_t>(first + i) * work.latents + j; };
+      std::uint32_t own[each];
 #pragma unroll
-    for (int i = 0; i < each; ++i) {
-      own[i] = 0;
-      if (first + i < chunks) {
-        own[i] = static_cast<std::uint32_t>(__popc(room.listed[at(i)]) + __popc(room.auxiliary[at(i)]));
+      for (int i = 0; i < each; ++i) {
+        own[i] = 0;
+        if (first + i < end) {
+          own[i] = static_cast<std::uint32_t>(__popc(room.listed[at(i)]));
+          if (auxiliary) own[i] += static_cast<std::uint32_t>(__popc(room.auxiliary[at(i)]));
+        }
+      }
+#pragma unroll
+      for (int i = 0; i < each; ++i) {
+        if (first + i < end) use(at(i), own[i]);
       }
     }
-#pragma unroll
-    for (int i = 0; i < each; ++i) {
-      if (first + i < chunks) room.before[at(i)] = count;
-      count += own[i];
-    }
+  };
+  std::uint32_t count = 0;
+  for_chunks([&](std::int64_t, std::uint32_t own) { count += own; });
+  sums[threadIdx.x] = count;
+  __syncthreads();
+  std::uint32_t before = 0, total = 0;
+  for (unsigned w = 0; w < warps_of_block(); ++w) {
+    const auto of_warp = sums[w * warp + lane()];
+    if (w < warp_of_block()) before += of_warp;
+    total += of_warp;
   }
-  work.columns.begin[j] = count;
+  for_chunks([&](std::int64_t at, std::uint32_t own) {
+    room.before[at] = before;
+    before += own;
+  });
+  if (warp_of_block() == 0 && j < work.latents) work.columns.begin[j] = total;
 }
 
 // One block: counts become beginnings, some of each thread at a time.
@@ -94,9 +113,10 @@ __global__ void place_kernel(const __grid_constant__ SortColumns work, int chunk
   const auto upto = earlier << 1 | 1;
   const auto put = [&](std::uint32_t latent, std::uint32_t rows_listed, int slot, float value) {
     const auto at = chunk + latent;
-    const auto to = work.columns.begin[latent] + room.before[at] +
-                    static_cast<std::uint32_t>(__popc(room.listed[at] & rows_listed) +
-                                               __popc(room.auxiliary[at] & earlier));
+    const auto to =
+        work.columns.begin[latent] + room.before[at] +
+        static_cast<std::uint32_t>(__popc(room.listed[at] & rows_listed) +
+                                   (work.auxiliary.begin ? __popc(room.auxiliary[at] & earlier) : 0));
     work.columns.place[to] = static_cast<std::uint32_t>(row) << 8 | static_cast<std::uint32_t>(slot);
     work.columns.value[to] = value;
   };
@@ -123,12 +143,13 @@ std::int64_t column_room(int rows, int latents) {
 void sort_columns(Stream stream, const SortColumns& work) {
   const int chunks = chunks_of(work.rows);
   const auto rows = dim3(static_cast<unsigned>(work.rows));
-  const auto marks =
-      std::size_t{2} * static_cast<std::size_t>(chunks) * static_cast<std::size_t>(work.latents);
+  const auto marks = std::size_t{work.auxiliary.begin ? 2u : 1u} * static_cast<std::size_t>(chunks) *
+                     static_cast<std::size_t>(work.latents);
   require(cudaMemsetAsync(work.room, 0, marks * sizeof(std::uint32_t), stream), "memset");
   launch(stream, {rows, block_of(row_threads)}, mark_kernel, work, chunks);
   const auto block = block_of(latent_threads);
-  launch(stream, {dim3(blocks_for(work.latents, block)), block}, add_chunks_kernel, work, chunks);
+  launch(stream, {dim3(blocks_for(work.latents, warp)), block, block * sizeof(std::uint32_t)},
+         add_chunks_kernel, work, chunks);
   launch(stream, {dim3(1), block_of(scan_threads), most_warps * sizeof(std::uint32_t)}, begin_kernel, work);
   launch(stream, {rows, block_of(row_threads)}, place_kernel, work, chunks);
 }
