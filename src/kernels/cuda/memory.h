@@ -14,8 +14,12 @@ __device__ inline unsigned char* shared_memory() {
 
 /// Sets a flag that other threads may set, too, at the same time.
 __device__ inline void raise(int* flag) {
-  volatile int* seen = flag;
-  if (*seen == 0) *seen = 1;
+  *static_cast<volatile int*>(flag) = 1;
+}
+
+/// Whether a flag is set that other threads may set at the same time.
+__device__ inline bool is_raised(const int* flag) {
+  return *static_cast<const volatile int*>(flag) != 0;
 }
 
 /// How many threads a block gets where it could use `most`, a multiple of 32.

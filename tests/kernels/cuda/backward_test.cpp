@@ -276,6 +276,17 @@ TYPED_TEST(CudaBackward, SumsUpListsOfManyRows) {
   expect_sparse<TypeParam>(
       {.rows = 150, .dim = 20, .latents = 3, .slots = 254, .density = 0.8, .threads = 128});
   expect_sparse<TypeParam>({.rows = 3, .dim = 20, .latents = 150, .density = 0.0});
+  for (const std::int64_t rows : {31, 32, 33, 65}) {  // a warp looks at 32 entries at a time
+    for (const bool apart : {false, true}) {
+      expect_sparse<TypeParam>({.rows = rows,
+                                .dim = 20,
+                                .latents = 3,
+                                .density = 1.0,
+                                .apart = apart,
+                                .with_encoder = !apart,
+                                .threads = 32});
+    }
+  }
 }
 
 TYPED_TEST(CudaBackward, RefusesRowsThatRegistersCannotHold) {
@@ -372,7 +383,7 @@ void expect_dense(const DenseCase& c) {
 TYPED_TEST(CudaBackward, PassesOnGradientsOfMatrices) {
   unsigned turn = 0;
   for (const std::int64_t latents : {1, 7, 8, 9, 33, 255, 1030}) {
-    for (const std::int64_t rows : {1, 15, 16, 17, 33}) {
+    for (const std::int64_t rows : {1, 7, 8, 9, 33}) {
       ++turn;
       const auto first = rows / 3, count = (rows - first + 1) / 2;
       for (const auto& [from, some] : {std::pair(std::int64_t{0}, rows), std::pair(first, count)}) {
@@ -380,7 +391,7 @@ TYPED_TEST(CudaBackward, PassesOnGradientsOfMatrices) {
                                  .latents = latents,
                                  .first = from,
                                  .count = some,
-                                 .dense = 1 + turn % 3,
+                                 .dense = 1 + turn % 6,
                                  .soft_cap = turn % 2 == 0 ? 3.0f : 0,
                                  .l1 = turn % 4 < 2 ? 0.6f : 0,
                                  .by_norm = turn % 5 != 0,
@@ -423,7 +434,7 @@ void expect_sum(std::int64_t rows, std::int64_t columns, bool weighted, float si
 
 TYPED_TEST(CudaBackward, SumsUpRows) {
   unsigned turn = 0;
-  for (const std::int64_t rows : {1, 2, 63, 64, 65, 128, 200}) {
+  for (const std::int64_t rows : {1, 2, 7, 8, 15, 16, 17, 64, 200, 530}) {
     for (const std::int64_t columns : {1, 7, 8, 9, 500, 1025}) {
       for (const bool weighted : {false, true}) {
         ++turn;

@@ -10,7 +10,11 @@ inline unsigned char* shared_memory() {
 }
 
 inline void raise(int* flag) {
-  if (__atomic_load_n(flag, __ATOMIC_RELAXED) == 0) __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+  __atomic_store_n(flag, 1, __ATOMIC_RELAXED);
+}
+
+inline bool is_raised(const int* flag) {
+  return __atomic_load_n(flag, __ATOMIC_RELAXED) != 0;
 }
 
 /// Threads that blocks have at most, for they take their turns; see Limits.
