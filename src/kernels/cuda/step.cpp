@@ -12,8 +12,9 @@
 namespace msae::kernels::cuda {
 namespace {
 
-// Of what products of gradients with the dictionary take: about a device's second cache.
-constexpr std::int64_t product_bytes = std::int64_t{48} << 20;
+// Of what products of gradients with the dictionary take. Of less, a device's second cache would hold all;
+// but products of fewer rows cost more than that saves.
+constexpr std::int64_t product_bytes = std::int64_t{96} << 20;
 constexpr std::int64_t least_product_rows = 256;
 
 void validate(int latents, int dim, const StepOptions& options) {
