@@ -45,6 +45,7 @@ std::vector<std::uint8_t> values_of(const BiasArguments& a, const concepts::Attr
                   " rows, but " + a.data + " has " + std::to_string(rows.original_rows()));
   }
   std::vector<std::uint8_t> values;
+  values.reserve(static_cast<std::size_t>(rows.rows()));
   for (std::int64_t i = 0; i < rows.rows(); ++i) {
     values.push_back(attribute.value[static_cast<std::size_t>(rows.original_row(i))]);
   }
@@ -152,6 +153,7 @@ void run(BiasArguments& a) {
       });
   bar.clear();
   std::vector<BiasRow> all;
+  all.reserve(found.size());
   for (const auto& difference : found) {
     all.push_back({latent_name(names ? &*names : nullptr, difference.latent), difference,
                    report.dependence.without[static_cast<std::size_t>(difference.latent)]});

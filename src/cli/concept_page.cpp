@@ -176,12 +176,12 @@ std::string rank_plot(const ConceptPage& page) {
       .apart = {}};
   double most = 1;
   for (const auto& profile : page.profiles) most = std::max(most, profile.rank);
-  for (double edge = 1; edge / 2 < most; edge *= 2) {
-    bars.labels.push_back(fixed(edge, 0));
+  for (std::int64_t edge = 1; static_cast<double>(edge) / 2 < most; edge *= 2) {
+    const auto above = static_cast<double>(edge) / 2, upto = static_cast<double>(edge);
+    bars.labels.push_back(std::to_string(edge));
     bars.counts.push_back(
-        static_cast<double>(std::count_if(page.profiles.begin(), page.profiles.end(), [&](const auto& p) {
-          return p.rank > edge / 2 && p.rank <= edge;
-        })));
+        static_cast<double>(std::count_if(page.profiles.begin(), page.profiles.end(),
+                                          [&](const auto& p) { return p.rank > above && p.rank <= upto; })));
   }
   return bar_plot(bars);
 }

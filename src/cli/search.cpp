@@ -128,6 +128,7 @@ std::vector<std::int32_t> shared_latents(const ConceptData& data,
   }
   std::sort(parts.begin(), parts.end());
   std::vector<std::int32_t> result;
+  result.reserve(parts.size());
   for (const auto& [_, latent] : parts) result.push_back(latent);
   return result;
 }

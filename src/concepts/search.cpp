@@ -291,6 +291,7 @@ std::vector<std::vector<Hit>> nearest_rows(data::EmbeddingSource& data, const to
     });
   });
   std::vector<std::vector<Hit>> found;
+  found.reserve(best.size());
   for (auto& hits : best) found.push_back(std::move(hits).take());
   return found;
 }
