@@ -45,8 +45,10 @@ class MSAE_EXPORT LatentIndex {
   /// \throws std::invalid_argument when the weights are impossible
   /// \throws msae::Error when there is not enough memory
   explicit LatentIndex(const Codes& codes, std::vector<float> weights = {});
-  LatentIndex(LatentIndex&&) noexcept;
-  LatentIndex& operator=(LatentIndex&&) noexcept;
+  /// The other one can only be destroyed or assigned to.
+  LatentIndex(LatentIndex&& other) noexcept;
+  /// As above.
+  LatentIndex& operator=(LatentIndex&& other) noexcept;
   ~LatentIndex();
 
   /// The rows most like a query, on LibTorch's threads.
