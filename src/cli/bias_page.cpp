@@ -46,7 +46,11 @@ std::string bias_plot(const BiasReport& report) {
   for (const auto& row : report.rows) {
     const auto& d = row.difference;
     auto name = row.name;
-    if (name.size() > 30) name = name.substr(0, 27) + "...";
+    if (name.size() > 30) {
+      auto end = std::size_t{27};
+      while (end > 0 && (static_cast<unsigned char>(name[end]) & 0xc0u) == 0x80u) --end;  // a letter is whole
+      name = name.substr(0, end) + "...";
+    }
     out << "<g class=\"" << (d.auc >= 0.5 ? "more" : "less") << "\"><title>" << escaped(row.name) << ": "
         << fixed(d.auc, 3) << "</title><line x1=\"" << x(d.auc_low) << "\" y1=\"" << y << "\" x2=\""
         << x(d.auc_high) << "\" y2=\"" << y << "\" stroke-width=\"3\"/><circle cx=\"" << x(d.auc)

@@ -46,7 +46,11 @@ function choose() {
   const found = [];
   for (let i = 0; i < latents; ++i) if (fits(i, words)) found.push(i);
   const by = order[state.sort];
-  const total = (a, b) => by(a, b) || a - b;
+  // Of what is looked for, latents that are called so come before those that it is only near to.
+  const isCalled = i => words.length > 0 && state.sort === 'name' && data.name[i] >= 0 &&
+    words.every(word => nameOf(i).toLowerCase().includes(word));
+  const called = new Set(found.filter(isCalled));
+  const total = (a, b) => called.has(b) - called.has(a) || by(a, b) || a - b;
   if (!state.tree) {
     shown = found.sort(total).map(i => [i, 0]);
   } else {
