@@ -10,7 +10,6 @@
 #include "cli/results.h"
 #include "cli/table.h"
 #include "core/printable.h"
-#include "data/name.h"
 #include "msae/concepts/attribute.h"
 #include "msae/concepts/bias.h"
 #include "msae/core/device.h"
@@ -116,8 +115,7 @@ void run(BiasArguments& a) {
   const ResultFile csv{"--csv", a.csv, {"latent,name,rows"}};
   check_target(page);
   check_target(csv);
-  refuse_shared_files({page, csv, json_target(a.common)},
-                      {a.run, data::split_name(a.data).file, data::split_name(a.attribute).file});
+  refuse_shared_files({page, csv, json_target(a.common)}, files_read(a, {a.attribute, a.attribute_names}));
   const auto attribute = concepts::read_attribute(a.attribute, a.name, a.attribute_names);
   const auto model = io::load(a.run, resolve_device(a.common.device));
   const auto names = read_concept_names(a, *model);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 #include <sstream>
 
@@ -71,16 +72,29 @@ std::vector<Curve> training_curves(const std::string& run) {
   return curves;
 }
 
-concepts::Names names_for(const ReportArguments& a, const models::SparseAutoencoder& model,
-                          const std::vector<concepts::LatentProfile>& profiles) {
-  if (a.vocabulary.empty()) return read_concept_names(a, model).value_or(concepts::Names{});
-  const auto vocabulary = concepts::read_vocabulary(
+/// What names are taken from.
+struct NameSource {
+  concepts::Names names = {};
+  std::optional<concepts::Vocabulary> vocabulary = {};  // in their place
+};
+
+// Before the work.
+NameSource read_name_source(const ReportArguments& a, const models::SparseAutoencoder& model) {
+  if (a.vocabulary.empty()) return {read_concept_names(a, model).value_or(concepts::Names{}), {}};
+  auto vocabulary = concepts::read_vocabulary(
       a.vocabulary, a.words.empty() ? data::split_name(a.vocabulary).file + ":/words" : a.words);
   if (vocabulary.embeddings.size(1) != model.dim()) {
     throw std::invalid_argument("--vocab: " + a.vocabulary + " has dimension " +
                                 std::to_string(vocabulary.embeddings.size(1)) + " but the model's is " +
                                 std::to_string(model.dim()));
   }
+  return {{}, std::move(vocabulary)};
+}
+
+concepts::Names names_for(NameSource& source, const models::SparseAutoencoder& model,
+                          const std::vector<concepts::LatentProfile>& profiles) {
+  if (!source.vocabulary) return std::move(source.names);
+  const auto& vocabulary = *source.vocabulary;
   auto active = torch::zeros({model.latents()}, torch::kBool);
   for (std::int64_t i = 0; i < model.latents(); ++i)
     active[i] = profiles[static_cast<std::size_t>(i)].rows > 0;
@@ -101,9 +115,8 @@ std::vector<std::size_t> by_interest(const ConceptPage& page) {
   return order;
 }
 
-void add_pictures(ConceptPage& page, const ReportArguments& a, const ConceptData& data) {
-  const auto pictures = find_pictures(a.images, data.rows->original_rows());
-  std::int64_t unread = 0, left_out = 0;
+void add_pictures(ConceptPage& page, const ReportArguments& a, const Pictures& pictures) {
+  std::int64_t embedded = 0, unread = 0, left_out = 0;
   std::string first_unread;
   std::set<std::int64_t> seen;
   ProgressBar bar(!a.common.quiet);
@@ -117,10 +130,11 @@ void add_pictures(ConceptPage& page, const ReportArguments& a, const ConceptData
       const auto& picture = pictures.of[static_cast<std::size_t>(top.row)];
       if (is_address(picture)) {
         page.images[top.row] = picture;
-      } else if (static_cast<std::int64_t>(page.images.size()) >= a.pictures) {
+      } else if (embedded >= a.pictures) {
         ++left_out;
       } else if (auto small = thumbnail(picture, static_cast<int>(a.picture_size))) {
         page.images[top.row] = std::move(*small);
+        ++embedded;
       } else if (unread++ == 0) {
         first_unread = picture;
       }
@@ -128,22 +142,25 @@ void add_pictures(ConceptPage& page, const ReportArguments& a, const ConceptData
   }
   bar.clear();
   if (unread > 0) {
-    say(a.common, "msae: " + std::to_string(unread) + " pictures cannot be read, the first is " +
-                      printable(first_unread));
+    say(a.common, "msae: " + std::to_string(unread) + (unread == 1 ? " picture" : " pictures") +
+                      " cannot be read, the first is " + printable(first_unread));
   }
   if (left_out > 0) {
     say(a.common, "msae: " + std::to_string(left_out) + " more pictures than --pictures allows are left out");
   }
 }
 
-ConceptPage page_of(const ReportArguments& a, models::SparseAutoencoder& model, const ConceptData& data) {
+ConceptPage page_of(const ReportArguments& a, models::SparseAutoencoder& model, NameSource names,
+                    const ConceptData& data) {
   constexpr std::int64_t companions = 8;
+  Pictures pictures;
+  if (!a.images.empty()) pictures = find_pictures(a.images, data.rows->original_rows());
   ConceptPage page{.run = a.run, .point = data.point.label(), .report = {}, .curves = training_curves(a.run)};
   std::vector<std::int64_t> ks;
   for (std::int64_t k = 8; k <= 512 && k < model.latents(); k *= 2) ks.push_back(k);
   page.report = {a.run, evaluate_with_bar(model, *data.rows, {.k = ks}, a.common)};
   page.profiles = concepts::profiles(data.codes, {.top = a.top, .companions = companions});
-  page.names = names_for(a, model, page.profiles);
+  page.names = names_for(names, model, page.profiles);
   for (const auto& profile : page.profiles)
     page.levels.push_back(concepts::level_of(model, profile.rank) + 1);
   page.tree.resize(page.profiles.size());
@@ -161,7 +178,7 @@ ConceptPage page_of(const ReportArguments& a, models::SparseAutoencoder& model, 
       top.row = data.number_of(top.row);
     }
   }
-  if (!a.images.empty()) add_pictures(page, a, data);
+  if (!a.images.empty()) add_pictures(page, a, pictures);
   return page;
 }
 
@@ -169,11 +186,12 @@ void run(ReportArguments& a) {
   apply(a.common);
   const auto out = html_file("--out", a.out);
   check_target(out);
-  refuse_shared_files({out, json_target(a.common)}, {a.run, data::split_name(a.data).file});
+  refuse_shared_files({out, json_target(a.common)}, files_read(a, {a.vocabulary, a.words, a.images}));
   const auto model = io::load(a.run, resolve_device(a.common.device));
+  auto names = read_name_source(a, *model);
   watch_interrupts();
   const auto data = read_concept_data(a, *model);
-  const auto page = page_of(a, *model, data);
+  const auto page = page_of(a, *model, std::move(names), data);
   const auto text = to_page(page);
   write_result(out, text);
   const auto alive = std::count_if(page.profiles.begin(), page.profiles.end(),

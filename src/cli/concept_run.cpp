@@ -8,6 +8,7 @@
 
 #include "cli/table.h"
 #include "core/printable.h"
+#include "data/name.h"
 #include "msae/core/error.h"
 #include "msae/data/labels.h"
 
@@ -163,6 +164,13 @@ std::optional<concepts::Names> read_concept_names(const ConceptArguments& a,
   std::error_code ignored;
   if (usual.empty() || !std::filesystem::exists(usual, ignored)) return {};
   return concepts::read_names(usual, model);
+}
+
+std::vector<std::string> files_read(const ConceptArguments& a, const std::vector<std::string>& more) {
+  std::vector<std::string> files{a.run, a.names.empty() ? usual_names_file(a.run) : a.names, a.codes};
+  for (const auto& name : {a.data, a.labels, a.label_names}) files.push_back(data::split_name(name).file);
+  for (const auto& name : more) files.push_back(data::split_name(name).file);
+  return files;
 }
 
 std::string latent_name(const concepts::Names* names, std::int64_t latent) {

@@ -60,6 +60,9 @@ std::optional<concepts::Names> read_concept_names(const ConceptArguments& argume
                                                   const models::SparseAutoencoder& model);
 /// Where `msae name` puts names, and others look for them; empty where RUN is no folder.
 std::string usual_names_file(const std::string& run);
+/// Files that are read, the usual names and files of `more` included: what refuse_shared_files() takes.
+std::vector<std::string> files_read(const ConceptArguments& arguments,
+                                    const std::vector<std::string>& more = {});
 /// A latent by its name, or "latent 17"; the names may be null.
 std::string latent_name(const concepts::Names* names, std::int64_t latent);
 

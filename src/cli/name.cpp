@@ -166,7 +166,7 @@ void run(NameArguments& a) {
   check_target(csv);
   check_target(out);
   refuse_shared_files({out, csv, json_target(a.common)},
-                      {a.run, data::split_name(a.data).file, data::split_name(a.vocabulary).file,
+                      {a.run, a.codes, data::split_name(a.data).file, data::split_name(a.vocabulary).file,
                        data::split_name(words_name(a)).file});
   Named named{.model = io::load(a.run), .vocabulary = {}, .naming = {}, .names = {}, .profiles = {}};
   named.vocabulary = concepts::read_vocabulary(a.vocabulary, words_name(a));
@@ -177,7 +177,8 @@ void run(NameArguments& a) {
   }
   if (named.vocabulary.repeated > 0) {
     say(a.common, "msae: " + std::to_string(named.vocabulary.repeated) +
-                      " words are there several times; each is the mean of its embeddings");
+                      (named.vocabulary.repeated == 1 ? " row has" : " rows have") +
+                      " the word of an earlier one; such a word is the mean of its embeddings");
   }
   torch::Tensor active;
   if (!a.data.empty()) {

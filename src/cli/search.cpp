@@ -8,7 +8,6 @@
 #include "cli/numbers.h"
 #include "cli/table.h"
 #include "core/printable.h"
-#include "io/model_rows.h"
 #include "msae/concepts/search.h"
 #include "msae/core/device.h"
 #include "msae/core/error.h"
@@ -43,7 +42,11 @@ torch::Tensor read_row(data::EmbeddingSource& source, std::int64_t place) {
 // Rows of another file are read as those of DATA are, but for what would leave some out.
 torch::Tensor read_query(const SearchArguments& a, const models::SparseAutoencoder& model) {
   const auto prepared = open_data(a.query, {.unit_rows = a.read.unit_rows}, a.common);
-  io::require_same_dim(model, *prepared.rows);
+  if (prepared.rows->dim() != model.dim()) {
+    throw std::invalid_argument("--query: " + a.query + " has dimension " +
+                                std::to_string(prepared.rows->dim()) + " but the model's is " +
+                                std::to_string(model.dim()));
+  }
   if (a.query_row < 0 || a.query_row >= prepared.rows->rows()) {
     throw std::invalid_argument("--query-row: " + a.query + " has " + std::to_string(prepared.rows->rows()) +
                                 " rows, counted from 0, and not one of number " +
@@ -154,6 +157,7 @@ void run(SearchArguments& a) {
     throw std::invalid_argument(
         "--plain: compares embeddings, and words alone are none; name a --row or --query");
   }
+  refuse_shared_files({json_target(a.common)}, files_read(a, {a.query}));
   const auto model = io::load(a.run, resolve_device(a.common.device));
   const auto names = read_concept_names(a, *model);
   const auto* named = names ? &*names : nullptr;

@@ -34,9 +34,15 @@ std::vector<concepts::LatentEdit> edits_of(const SteerArguments& a, const concep
   std::vector<concepts::LatentEdit> edits;
   for (const auto& text : a.set) {
     const auto [name, weight] = parse_weight(text, "--set", 1);
+    const auto before = edits.size();
     for (const auto latent : latents_of(name, names, model, "--set")) {
       const auto typical = profiles[static_cast<std::size_t>(latent)].mean;
       if (typical > 0) edits.push_back(concepts::LatentEdit::set(latent, weight * typical));
+    }
+    if (edits.size() == before) {
+      throw std::invalid_argument("--set: no row of " + a.data + " has '" + printable(name) +
+                                  "' among its latents, so that nothing is typical of it; keep more of them "
+                                  "by --k, or --all");
     }
   }
   for (const auto& text : a.scale) {
@@ -189,7 +195,7 @@ void check(SteerArguments& a) {
     throw std::invalid_argument("--row: says which row to look at; or --out where to write all of them");
   }
   if (a.out.empty()) return;
-  refuse_shared_files({{"--out", a.out, {}}, json_target(a.common)}, {a.run, data::split_name(a.data).file});
+  refuse_shared_files({{"--out", a.out, {}}, json_target(a.common)}, files_read(a, {a.vocabulary, a.words}));
   refuse_to_replace(a.out, a.force);
   const files::AtomicFile writable(a.out);
 }

@@ -6,7 +6,6 @@
 #include "cli/numbers.h"
 #include "cli/results.h"
 #include "cli/table.h"
-#include "data/name.h"
 #include "msae/concepts/hierarchy.h"
 #include "msae/core/device.h"
 #include "msae/core/error.h"
@@ -106,13 +105,20 @@ nlohmann::ordered_json json_of(const Tree& tree, const concepts::Names* names) {
   return list;
 }
 
-concepts::HierarchyRecovery hold_against_truth(const TreeArguments& a, const models::SparseAutoencoder& model,
-                                               const ConceptData& data, const Tree& tree) {
-  const auto truth = data::read_truth(a.truth);
+// Before the work; of no concepts where there is nothing to compare with.
+data::SyntheticTruth truth_for(const TreeArguments& a, const models::SparseAutoencoder& model) {
+  if (a.truth.empty()) return {};
+  auto truth = data::read_truth(a.truth);
   if (truth.dim != model.dim()) {
     throw std::invalid_argument("--truth: " + a.truth + " has dimension " + std::to_string(truth.dim) +
                                 " but the model's is " + std::to_string(model.dim()));
   }
+  return truth;
+}
+
+concepts::HierarchyRecovery hold_against_truth(const TreeArguments& a, const models::SparseAutoencoder& model,
+                                               const data::SyntheticTruth& truth, const ConceptData& data,
+                                               const Tree& tree) {
   auto dictionary = torch::tensor(truth.dictionary).reshape({truth.concepts(), truth.dim});
   std::vector<bool> in_tree;
   for (const auto& profile : concepts::profiles(data.codes, {.top = 0})) {
@@ -126,10 +132,11 @@ void run(TreeArguments& a) {
   a.options.validate();
   const ResultFile csv{"--csv", a.csv, {"latent,name,parent"}};
   check_target(csv);
-  refuse_shared_files({csv, json_target(a.common)}, {a.run, data::split_name(a.data).file, a.truth});
+  refuse_shared_files({csv, json_target(a.common)}, files_read(a, {a.truth}));
   const auto model = io::load(a.run, resolve_device(a.common.device));
   const auto names = read_concept_names(a, *model);
   const auto* named = names ? &*names : nullptr;
+  const auto truth = truth_for(a, *model);
   watch_interrupts();
   const auto data = read_concept_data(a, *model);
   ProgressBar bar(!a.common.quiet);
@@ -143,7 +150,7 @@ void run(TreeArguments& a) {
   json["edges"] = json_of(tree, named);
   if (shows_table(a.common)) print(a, tree, named);
   if (!a.truth.empty()) {
-    const auto recovery = hold_against_truth(a, *model, data, tree);
+    const auto recovery = hold_against_truth(a, *model, truth, data, tree);
     json["truth"] = {{"edges", recovery.edges},         {"precision", recovery.precision},
                      {"ancestors", recovery.ancestors}, {"possible", recovery.possible},
                      {"recall", recovery.recall},       {"true_edges", recovery.truth}};
