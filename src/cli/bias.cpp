@@ -229,7 +229,7 @@ void add_bias(CLI::App& program) {
       "without the attribute on which it is active. without it: AUC of a linear classifier on rows that "
       "lose\n"
       "the concept by steering.\n"
-      "Example: msae bias run --data celeba.h5:/embeddings --attribute celeba.h5:/attributes --name Male");
+      "Example:\n  msae bias run --data celeba.h5:/embeddings --attribute celeba.h5:/attributes --name Male");
   command.callback([arguments] { run(*arguments); });
 }
 

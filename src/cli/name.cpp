@@ -231,7 +231,7 @@ void add_name(CLI::App& program) {
       "margin: between the best word and the next one. level: the first at which half of the rows that have\n"
       "the latent have it, coarse concepts first. A name needs a cosine that at most the share --chance of\n"
       "random rows, and of the latents against words whose coordinates are shuffled, would reach.\n"
-      "Example: msae name run --vocab words.h5:/embeddings --words words.h5:/words --data clip.h5:/test");
+      "Example:\n  msae name run --vocab words.h5:/embeddings --words words.h5:/words --data clip.h5:/test");
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -287,7 +287,7 @@ void add_steer(CLI::App& program) {
       "it\n"
       "typically is: its mean over the rows of DATA that have it. Words and rows are compared by the cosine\n"
       "of what is left when the data's mean, or that of all words, is taken away.\n"
-      "Example: msae steer run --data clip.h5:/test --row 17 --set dog=2 --remove snow --vocab words.h5");
+      "Example:\n  msae steer run --data clip.h5:/test --row 17 --set dog=2 --remove snow --vocab words.h5");
   command.callback([arguments] { run(*arguments); });
 }
 

@@ -206,7 +206,7 @@ void add_tree(CLI::App& program) {
       "parent's place among the latents, and then has some of its direction. Of all that qualify, the parent "
       "is\n"
       "the one active on the fewest rows.\n"
-      "Example: msae tree run --data clip.h5:/test");
+      "Example:\n  msae tree run --data clip.h5:/test");
   command.callback([arguments] { run(*arguments); });
 }
 
