@@ -139,8 +139,9 @@ TEST_F(Usage, OptionsThatExcludeEachOther) {
 }
 
 TEST_F(Usage, HelpOfTheProgramNamesTheSubcommands) {
-  expect_help({"--help"}, {"train", "sweep", "eval", "pareto", "convert", "info", "synth", "bench",
-                           "completion", "--config", "--version", "Exit codes"});
+  expect_help({"--help"},
+              {"train", "sweep", "eval", "pareto", "convert", "info", "synth", "bench", "completion", "name",
+               "tree", "search", "steer", "bias", "report", "--config", "--version", "Exit codes"});
 }
 
 TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
@@ -172,6 +173,30 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
               common + Arguments{"--model", "--rows", "--dim", "--latents", "--expansion", "--k", "--levels",
                                  "64,128,...", "--weights", "--active", "--engine", "--repeats", "--scaling",
                                  "--problem", "--force", "--seed", "floor"});
+  const Arguments rows{"RUN",         "--data",    "--codes",        "--k", "--level", "--all",
+                       "--unit-rows", "--holdout", "--skip-bad-rows"};
+  const Arguments shown{"--names", "--labels", "--label-names", "--device"};
+  expect_help({"name", "--help"}, common + rows +
+                                      Arguments{"--vocab", "--words", "--chance", "--unique", "--best",
+                                                "--show", "--out", "--csv", "--seed"});
+  expect_help({"tree", "--help"},
+              common + rows +
+                  Arguments{"--present", "--broader", "--lift", "--active", "--cosine", "--fewest-rows",
+                            "--most-rows", "--truth", "--csv", "--names"});
+  expect_help({"search", "--help"},
+              common + rows + shown +
+                  Arguments{"--row", "--query", "--query-row", "--with", "--without", "--top", "--similarity",
+                            "manhattan", "--rarity", "--plain"});
+  expect_help({"steer", "--help"}, common + rows + shown +
+                                       Arguments{"--row", "--set", "--scale", "--remove", "--decoded-alone",
+                                                 "--vocab", "--words", "--top", "--out", "--force"});
+  expect_help({"bias", "--help"},
+              common + rows +
+                  Arguments{"--attribute", "--name", "--attribute-names", "--top", "--resamples",
+                            "--confidence", "--folds", "--l2", "--out", "--csv", "--names", "AUC"});
+  expect_help({"report", "--help"}, common + rows + shown +
+                                        Arguments{"--out", "--vocab", "--words", "--images", "--pictures",
+                                                  "--picture-size", "--top", "--without-tree"});
   expect_help({"completion", "--help"}, {"bash", "zsh", "fish", "source <(msae completion bash)"});
 }
 
