@@ -81,24 +81,15 @@ struct NameSource {
 // Before the work.
 NameSource read_name_source(const ReportArguments& a, const models::SparseAutoencoder& model) {
   if (a.vocabulary.empty()) return {read_concept_names(a, model).value_or(concepts::Names{}), {}};
-  auto vocabulary = concepts::read_vocabulary(
-      a.vocabulary, a.words.empty() ? data::split_name(a.vocabulary).file + ":/words" : a.words);
-  if (vocabulary.embeddings.size(1) != model.dim()) {
-    throw std::invalid_argument("--vocab: " + a.vocabulary + " has dimension " +
-                                std::to_string(vocabulary.embeddings.size(1)) + " but the model's is " +
-                                std::to_string(model.dim()));
-  }
-  return {{}, std::move(vocabulary)};
+  return {{}, read_words(a.vocabulary, a.words, model)};
 }
 
 concepts::Names names_for(NameSource& source, const models::SparseAutoencoder& model,
                           const std::vector<concepts::LatentProfile>& profiles) {
   if (!source.vocabulary) return std::move(source.names);
   const auto& vocabulary = *source.vocabulary;
-  auto active = torch::zeros({model.latents()}, torch::kBool);
-  for (std::int64_t i = 0; i < model.latents(); ++i)
-    active[i] = profiles[static_cast<std::size_t>(i)].rows > 0;
-  return concepts::names_of(concepts::name_latents(model.decoder, vocabulary, {}, active), vocabulary);
+  return concepts::names_of(concepts::name_latents(model.decoder, vocabulary, {}, active_latents(profiles)),
+                            vocabulary);
 }
 
 // Those of the surest names first, then of the most frequent latents: where not all have a place.

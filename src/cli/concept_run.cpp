@@ -166,6 +166,26 @@ std::optional<concepts::Names> read_concept_names(const ConceptArguments& a,
   return concepts::read_names(usual, model);
 }
 
+std::string words_file(const std::string& vocabulary, const std::string& words) {
+  return words.empty() ? data::split_name(vocabulary).file + ":/words" : words;
+}
+
+concepts::Vocabulary read_words(const std::string& vocabulary, const std::string& words,
+                                const models::SparseAutoencoder& model) {
+  auto read = concepts::read_vocabulary(vocabulary, words_file(vocabulary, words));
+  if (read.embeddings.size(1) == model.dim()) return read;
+  throw std::invalid_argument("--vocab: " + vocabulary + " has dimension " +
+                              std::to_string(read.embeddings.size(1)) + " but the model's is " +
+                              std::to_string(model.dim()));
+}
+
+torch::Tensor active_latents(const std::vector<concepts::LatentProfile>& profiles) {
+  auto active = torch::zeros({static_cast<std::int64_t>(profiles.size())}, torch::kBool);
+  for (std::size_t i = 0; i < profiles.size(); ++i)
+    active[static_cast<std::int64_t>(i)] = profiles[i].rows > 0;
+  return active;
+}
+
 std::vector<std::string> files_read(const ConceptArguments& a, const std::vector<std::string>& more) {
   std::vector<std::string> files{a.run, a.names.empty() ? usual_names_file(a.run) : a.names, a.codes};
   for (const auto& name : {a.data, a.labels, a.label_names}) files.push_back(data::split_name(name).file);

@@ -13,6 +13,7 @@
 #include "msae/concepts/codes.h"
 #include "msae/concepts/names.h"
 #include "msae/concepts/profile.h"
+#include "msae/concepts/vocabulary.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::cli {
@@ -58,6 +59,15 @@ ConceptData read_concept_data(const ConceptArguments& arguments, models::SparseA
 /// Names of --names, or those beside the run; none where there are none there.
 std::optional<concepts::Names> read_concept_names(const ConceptArguments& arguments,
                                                   const models::SparseAutoencoder& model);
+/// Words of --vocab and --words; empty: the data set /words beside the embeddings.
+/// \throws std::invalid_argument naming --vocab, where the model has another dimension
+concepts::Vocabulary read_words(const std::string& vocabulary, const std::string& words,
+                                const models::SparseAutoencoder& model);
+/// What --words names, or stands for.
+std::string words_file(const std::string& vocabulary, const std::string& words);
+/// Which latents are active on any row: [latents] bool.
+torch::Tensor active_latents(const std::vector<concepts::LatentProfile>& profiles);
+
 /// Where `msae name` puts names, and others look for them; empty where RUN is no folder.
 std::string usual_names_file(const std::string& run);
 /// Files that are read, the usual names and files of `more` included: what refuse_shared_files() takes.

@@ -142,19 +142,6 @@ void print(const Named& named, const NameArguments& a) {
             << ", of these latents with shuffled words " << of_candidates(n.shuffled_named) << "\n";
 }
 
-torch::Tensor active_latents(const std::vector<concepts::LatentProfile>& profiles) {
-  auto active = torch::zeros({static_cast<std::int64_t>(profiles.size())}, torch::kBool);
-  for (std::size_t i = 0; i < profiles.size(); ++i)
-    active[static_cast<std::int64_t>(i)] = profiles[i].rows > 0;
-  return active;
-}
-
-// Words are looked for beside their embeddings.
-std::string words_name(const NameArguments& a) {
-  if (!a.words.empty()) return a.words;
-  return data::split_name(a.vocabulary).file + ":/words";
-}
-
 void run(NameArguments& a) {
   apply(a.common);
   a.options.seed = a.common.seed;
@@ -167,14 +154,9 @@ void run(NameArguments& a) {
   check_target(out);
   refuse_shared_files({out, csv, json_target(a.common)},
                       {a.run, a.codes, data::split_name(a.data).file, data::split_name(a.vocabulary).file,
-                       data::split_name(words_name(a)).file});
+                       data::split_name(words_file(a.vocabulary, a.words)).file});
   Named named{.model = io::load(a.run), .vocabulary = {}, .naming = {}, .names = {}, .profiles = {}};
-  named.vocabulary = concepts::read_vocabulary(a.vocabulary, words_name(a));
-  if (named.vocabulary.embeddings.size(1) != named.model->dim()) {
-    throw std::invalid_argument("--vocab: " + a.vocabulary + " has dimension " +
-                                std::to_string(named.vocabulary.embeddings.size(1)) + " but the model's is " +
-                                std::to_string(named.model->dim()));
-  }
+  named.vocabulary = read_words(a.vocabulary, a.words, *named.model);
   if (named.vocabulary.repeated > 0) {
     say(a.common, "msae: " + std::to_string(named.vocabulary.repeated) +
                       (named.vocabulary.repeated == 1 ? " row has" : " rows have") +

@@ -208,15 +208,7 @@ void run(SteerArguments& a) {
   const auto* named = names ? &*names : nullptr;
   check_names(a, named, *model);
   concepts::Vocabulary vocabulary;
-  if (!a.vocabulary.empty()) {
-    vocabulary = concepts::read_vocabulary(
-        a.vocabulary, a.words.empty() ? data::split_name(a.vocabulary).file + ":/words" : a.words);
-    if (vocabulary.embeddings.size(1) != model->dim()) {
-      throw std::invalid_argument("--vocab: " + a.vocabulary + " has dimension " +
-                                  std::to_string(vocabulary.embeddings.size(1)) + " but the model's is " +
-                                  std::to_string(model->dim()));
-    }
-  }
+  if (!a.vocabulary.empty()) vocabulary = read_words(a.vocabulary, a.words, *model);
   watch_interrupts();
   const auto data = read_concept_data(a, *model);
   const auto edits = edits_of(a, named, *model, concepts::profiles(data.codes, {.top = 0}));
