@@ -240,6 +240,7 @@ void add_report(CLI::App& program) {
   add_whole(command, "--top", a.top, "Rows to show of each latent", 1, 100)->capture_default_str();
   command.add_flag("--without-tree", a.without_tree, "Look for no hierarchy, which takes longest");
   add_names(command, a);
+  vocabulary->excludes(command.get_option("--names"));
   add_labels(command, a);
   add_device(command, a.common);
   add_common(command, a.common);

@@ -74,6 +74,22 @@ bool to_number(const std::string& text, double& number) {
   return error == std::errc() && stop == end && std::isfinite(number);
 }
 
+// By what OperatingPoint::label() made of it.
+models::OperatingPoint point_labelled(const std::string& label, const models::SparseAutoencoder& model,
+                                      const std::string& file) {
+  using Point = models::OperatingPoint;
+  std::vector<Point> known{Point::trained(), Point::all()};
+  for (std::int64_t level = 0; level < model.level_count(); ++level) known.push_back(Point::level(level));
+  for (const auto& point : known) {
+    if (point.label() == label) return point;
+  }
+  std::int64_t k = 0;
+  if (label.rfind("k=", 0) == 0) std::from_chars(label.data() + 2, label.data() + label.size(), k);
+  if (k >= 1 && k <= model.latents()) return Point::top(k);
+  throw IoError("--codes: " + file + " was made at a point that the model has not, '" + printable(label) +
+                "'");
+}
+
 }  // namespace
 
 void add_concept_run(CLI::App& command, ConceptArguments& a) {
@@ -84,14 +100,16 @@ void add_concept_run(CLI::App& command, ConceptArguments& a) {
 
 CLI::Option* add_concept_data(CLI::App& command, ConceptArguments& a, const std::string& what_for) {
   auto* data = command.add_option("--data", a.data, what_for)->type_name("DATA");
-  command
-      .add_option("--codes", a.codes,
-                  "Latents of DATA from a file that 'msae encode' wrote, in place of encoding DATA anew")
-      ->type_name("FILE");
+  auto* codes =
+      command
+          .add_option("--codes", a.codes,
+                      "Latents of DATA from a file that 'msae encode' wrote, in place of encoding DATA anew")
+          ->type_name("FILE");
   add_point(command, a.point);
   command.get_option("--k")->description(
       "Keep the k largest positive latents [64, or as trained where a model has\nneither levels nor all "
       "positive latents]");
+  for (const auto* name : {"--k", "--level", "--all"}) codes->excludes(command.get_option(name));
   add_row_options(command, a.read);
   add_holdout(command, a.read, "Take only the share of the rows that 'train --holdout' holds out, e.g. 0.1");
   return data;
@@ -137,6 +155,10 @@ std::string ConceptData::label_of(std::int64_t place) const {
 }
 
 models::OperatingPoint concept_point(const ConceptArguments& a, const models::SparseAutoencoder& model) {
+  if (!a.codes.empty()) {
+    const auto label = concepts::point_of_codes(a.codes);
+    return label.empty() ? concepts::usual_point(model) : point_labelled(label, model, a.codes);
+  }
   return a.point.any() ? point_of(a.point, model, a.run) : concepts::usual_point(model);
 }
 

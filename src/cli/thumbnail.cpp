@@ -138,6 +138,9 @@ std::optional<std::string> thumbnail(const std::string& file, int size) {
       std::int64_t{width} * height > most_pixels) {
     return {};
   }
+  // Of a file of pixels as they are (PNM) that is cut, the library would show memory that nobody wrote to.
+  const bool as_they_are = bytes.size() > 2 && bytes[0] == 'P';
+  if (as_they_are && static_cast<std::int64_t>(bytes.size()) < std::int64_t{width} * height * kind) return {};
   const Pixels pixels(stbi_load_from_memory(begin, length, &width, &height, &kind, channels),
                       stbi_image_free);
   if (!pixels) return {};

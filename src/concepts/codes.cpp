@@ -125,6 +125,10 @@ Codes encode(models::SparseAutoencoder& model, data::EmbeddingSource& data, Oper
   return codes;
 }
 
+std::string point_of_codes(const std::filesystem::path& path) {
+  return data::hdf5::File::open(path).attribute("point");
+}
+
 Codes read_codes(const std::filesystem::path& path) {
   const auto file = data::hdf5::File::open(path);
   const auto shape = file.read<std::int64_t>("/shape", data::hdf5::Shape{2});

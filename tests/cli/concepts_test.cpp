@@ -175,6 +175,11 @@ TEST_F(Concepts, CodesOfAFileAnswerAsEncodingDoes) {
   ASSERT_THAT(here->run(with_data("encode", {"--out", "codes.h5", "--k", "64", "--quiet"})), Succeeds());
   const Arguments call{"--row", "3", "--with", "sky=0.5", "--rarity", "--similarity", "manhattan"};
   EXPECT_EQ(found(call + Arguments{"--codes", "codes.h5"}), found(call));
+  ASSERT_THAT(here->run(with_data("encode", {"--out", "few.h5", "--k", "3", "--quiet"})), Succeeds());
+  const auto of_few = here->run(with_data("search", call + Arguments{"--codes", "few.h5", "--json", "-"}));
+  EXPECT_EQ(parse(of_few.out).at("point"), "k=3") << "as the file says";
+  EXPECT_THAT(here->run(with_data("search", call + Arguments{"--codes", "few.h5", "--k", "3"})),
+              IsWrongUsage("--codes"));
 }
 
 TEST_F(Concepts, RowsKeepTheirNumbersOfTheFileWhereSomeAreLeftOut) {

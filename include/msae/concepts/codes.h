@@ -58,6 +58,11 @@ MSAE_EXPORT models::OperatingPoint usual_point(const models::SparseAutoencoder& 
 MSAE_EXPORT Codes encode(models::SparseAutoencoder& model, data::EmbeddingSource& data,
                          models::OperatingPoint point, const std::function<void(double)>& progress = {});
 
+/// The operating point that a file of io::write_latents() says it was made at, as OperatingPoint::label() has
+/// it; empty where it says nothing.
+/// \throws msae::IoError when the file is missing, or none of HDF5's
+MSAE_EXPORT std::string point_of_codes(const std::filesystem::path& file);
+
 /// Reads what io::write_latents() wrote.
 /// \param file HDF5 with /indptr, /indices, /values and /shape
 /// \return [rows, latents]
