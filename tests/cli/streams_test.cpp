@@ -90,7 +90,7 @@ TEST(Streams, CompletionCompletesInBash) {
     EXPECT_THAT(outcome.err, IsEmpty());
     return outcome.out;
   };
-  EXPECT_EQ(completed("msae tr"), "train\n");
+  EXPECT_EQ(completed("msae tr"), "train tree\n");
   EXPECT_EQ(completed("msae train --mod"), "--model\n");
   EXPECT_EQ(completed("msae train --model m"), "matryoshka\n");
   EXPECT_EQ(completed("msae completion \"\""), "bash zsh fish\n");
