@@ -62,7 +62,7 @@ std::vector<concepts::GroupDifference> by_distance(std::vector<concepts::GroupDi
 nlohmann::ordered_json json_of(const BiasRow& row) {
   const auto& d = row.difference;
   return {{"latent", d.latent},
-          {"name", row.name},
+          {"name", row.named ? nlohmann::ordered_json(row.name) : nullptr},
           {"rows", d.rows},
           {"active_with", d.active_with},
           {"active_without", d.active_without},
@@ -85,10 +85,10 @@ std::string csv_of(const std::vector<BiasRow>& rows) {
          "auc_without\n";
   for (const auto& row : rows) {
     const auto& d = row.difference;
-    text << d.latent << ',' << csv_text(row.name) << ',' << d.rows << ',' << d.active_with << ','
-         << d.active_without << ',' << d.mean_with << ',' << d.mean_without << ',' << d.effect << ',' << d.auc
-         << ',' << d.auc_low << ',' << d.auc_high << ',' << d.p << ',' << d.q << ',' << row.auc_without
-         << '\n';
+    text << d.latent << ',' << csv_text(row.named ? row.name : "") << ',' << d.rows << ',' << d.active_with
+         << ',' << d.active_without << ',' << d.mean_with << ',' << d.mean_without << ',' << d.effect << ','
+         << d.auc << ',' << d.auc_low << ',' << d.auc_high << ',' << d.p << ',' << d.q << ','
+         << row.auc_without << '\n';
   }
   return text.str();
 }
@@ -153,8 +153,9 @@ void run(BiasArguments& a) {
   std::vector<BiasRow> all;
   all.reserve(found.size());
   for (const auto& difference : found) {
-    all.push_back({latent_name(names ? &*names : nullptr, difference.latent), difference,
-                   report.dependence.without[static_cast<std::size_t>(difference.latent)]});
+    const auto* known = names ? &*names : nullptr;
+    all.push_back({latent_name(known, difference.latent), !name_or_null(known, difference.latent).is_null(),
+                   difference, report.dependence.without[static_cast<std::size_t>(difference.latent)]});
   }
   report.rows.assign(all.begin(), all.begin() + report.removed);
 
@@ -222,14 +223,14 @@ void add_bias(CLI::App& program) {
   command.footer(
       "AUC: the chance that a row with the attribute has more of a latent than one without; ties count "
       "half.\n"
-      "from, to: interval by bootstrap within the groups. effect: Cohen's d. p: Mann and Whitney's test, "
-      "two-\n"
-      "sided; q: after Benjamini and Hochberg over all latents. active, active not: share of the rows with "
-      "and\n"
-      "without the attribute on which it is active. without it: AUC of a linear classifier on rows that "
-      "lose\n"
-      "the concept by steering.\n"
-      "Example:\n  msae bias run --data celeba.h5:/embeddings --attribute celeba.h5:/attributes --name Male");
+      "Below 0.5, rows with the attribute have less of it. from, to: interval by bootstrap within the "
+      "groups.\n"
+      "effect: Cohen's d. p: Mann and Whitney's test, two-sided; q: after Benjamini and Hochberg over all "
+      "active\n"
+      "latents. active with, active without: share of the rows with and without the attribute on which it "
+      "is\n"
+      "active. classifier: AUC of a linear classifier on rows that lose the concept by steering.\n"
+      "Example: msae bias run --data celeba.h5:/embeddings --attribute celeba.h5:/attributes --name Male");
   command.callback([arguments] { run(*arguments); });
 }
 

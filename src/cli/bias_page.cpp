@@ -71,7 +71,8 @@ std::string cells_of(const std::vector<std::string>& cells, const std::string& t
 }  // namespace
 
 std::vector<std::string> bias_header() {
-  return {"concept", "latent", "AUC", "from", "to", "effect", "p", "q", "active", "active not", "without it"};
+  return {"concept", "latent", "AUC",         "from",           "to",        "effect",
+          "p",       "q",      "active with", "active without", "classifier"};
 }
 
 std::vector<std::string> bias_cells(const BiasRow& row) {
@@ -100,7 +101,7 @@ std::string to_page(const BiasReport& report) {
   text += "<h2>How well each concept tells the groups apart</h2>\n<figure>\n" + bias_plot(report) +
           "</figure>\n<p class=\"soft\">AUC: the chance that a row with " + escaped(name) +
           " has more of the concept than one without; 0.5 tells nothing. Lines: intervals of " +
-          percent(report.confidence) + " by bootstrap.</p>\n";
+          fixed(100 * report.confidence, 0) + " %" + " by bootstrap.</p>\n";
   text += "<h2>What a linear classifier of " + escaped(name) + " depends on</h2>\n<p>Its AUC is <b>" +
           fixed(report.dependence.auc, 4) + "</b>; with the " + std::to_string(report.removed) +
           " concepts above taken from the rows <b>" + fixed(report.dependence.steered, 4) +
@@ -111,9 +112,10 @@ std::string to_page(const BiasReport& report) {
   return text +
          "</tbody>\n</table>\n</div>\n<p class=\"soft\">effect: Cohen's d. p: Mann and Whitney's test; q: "
          "after "
-         "Benjamini and Hochberg over all latents. active: share of the rows with and without the attribute "
+         "Benjamini and Hochberg over all active latents. active: share of the rows with and without the "
+         "attribute "
          "on "
-         "which the concept is active. without it: AUC of the classifier on rows without that "
+         "which the concept is active. classifier: its AUC on rows without that "
          "concept.</p>\n" +
          page_end("");
 }

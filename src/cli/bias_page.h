@@ -11,6 +11,7 @@ namespace msae::cli {
 /// A row of the table.
 struct BiasRow {
   std::string name;
+  bool named = false;
   concepts::GroupDifference difference;
   double auc_without = 0;  ///< of the classifier on rows without this latent
 };

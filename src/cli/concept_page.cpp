@@ -135,8 +135,7 @@ std::string heading(const ConceptPage& page) {
   const auto& e = page.report.evaluation;
   const auto alive =
       std::count_if(page.profiles.begin(), page.profiles.end(), [](const auto& p) { return p.rows > 0; });
-  const auto named =
-      std::count_if(page.names.of.begin(), page.names.of.end(), [](const auto& n) { return !n.empty(); });
+  const auto named = count_named(page);
   return "<h1>Concepts of " + escaped(page.run) + "</h1>\n<p>" + escaped(e.model) + ", " +
          std::to_string(e.latents) + " latents, dimension " + std::to_string(e.dim) + "; on " +
          std::to_string(e.rows) + " rows of " + escaped(e.data) +
@@ -149,12 +148,12 @@ std::string heading(const ConceptPage& page) {
 std::string frequency_plot(const ConceptPage& page) {
   // Half decades of the share of rows, as eval::FrequencyHistogram has them.
   constexpr std::size_t bins = 8;
-  Bars bars{.title = "How many latents are active on which share of the rows",
+  Bars bars{.title = "How many latents are active on which share of the rows, at the point of the concepts",
             .x_name = "share of the rows, at least",
-            .labels = {"never"},
+            .labels = {"none"},
             .counts = std::vector<double>(bins + 1),
             .apart = {true}};
-  for (const auto* label : {"0", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3"})
+  for (const auto* label : {"less", "3e-4", "1e-3", "3e-3", ".01", ".03", ".1", ".3"})
     bars.labels.emplace_back(label);
   for (const auto& profile : page.profiles) {
     if (profile.rows == 0) {
@@ -190,7 +189,7 @@ std::string plots(const ConceptPage& page) {
   std::string text = "<h2>Training, frontier, activity</h2>\n<div class=\"plots\">\n";
   for (const auto& curve : page.curves) text += curve_plot(curve);
   const auto frontier = compare({page.report});
-  text += "<figure class=\"frontier\">" + plot(frontier, true) +
+  text += "<figure class=\"points\">" + plot(frontier, true) +
           "<figcaption>FVU over active latents at every point; hypervolume " +
           fixed(frontier.hypervolume, 4) + "</figcaption></figure>\n";
   return text + frequency_plot(page) + rank_plot(page) + "</div>\n";
@@ -211,6 +210,14 @@ std::string points_table(const ConceptPage& page) {
 }
 
 }  // namespace
+
+std::int64_t count_named(const ConceptPage& page) {
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < page.names.of.size(); ++i) {
+    count += !page.names.of[i].empty() && page.profiles[i].rows > 0 ? 1 : 0;
+  }
+  return count;
+}
 
 std::string to_page(const ConceptPage& page) {
   return page_begin("Concepts of " + page.run, report_style) + heading(page) + report_explorer + plots(page) +

@@ -25,6 +25,9 @@ struct ConceptPage {
   std::map<std::int64_t, std::string> images = {};  ///< of rows that are shown: addresses for the page
 };
 
+/// Latents that have a name and are active on any row.
+std::int64_t count_named(const ConceptPage& page);
+
 /// Rows of profiles are their numbers in the file.
 std::string to_page(const ConceptPage& page);
 

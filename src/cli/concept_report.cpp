@@ -187,8 +187,7 @@ void run(ReportArguments& a) {
   write_result(out, text);
   const auto alive = std::count_if(page.profiles.begin(), page.profiles.end(),
                                    [](const auto& profile) { return profile.rows > 0; });
-  const auto named =
-      std::count_if(page.names.of.begin(), page.names.of.end(), [](const auto& n) { return !n.empty(); });
+  const auto named = count_named(page);
   const auto children =
       std::count_if(page.tree.begin(), page.tree.end(), [](const auto& node) { return node.parent >= 0; });
   if (shows_table(a.common)) {

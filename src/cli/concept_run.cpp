@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "cli/table.h"
@@ -220,6 +221,17 @@ std::string latent_name(const concepts::Names* names, std::int64_t latent) {
   return name && !name->empty() ? printable(*name) : "latent " + std::to_string(latent);
 }
 
+std::string latent_label(const concepts::Names* names, std::int64_t latent) {
+  const auto name = latent_name(names, latent);
+  if (!names || names->latents(names->of[static_cast<std::size_t>(latent)]).size() < 2) return name;
+  return name + " #" + std::to_string(latent);
+}
+
+nlohmann::ordered_json name_or_null(const concepts::Names* names, std::int64_t latent) {
+  if (!names || names->of[static_cast<std::size_t>(latent)].empty()) return nullptr;
+  return printable(names->of[static_cast<std::size_t>(latent)]);
+}
+
 ConceptWeight parse_weight(const std::string& text, const std::string& option, double otherwise) {
   const auto equals = text.rfind('=');
   ConceptWeight result{.concept_name = text, .weight = otherwise};
@@ -255,6 +267,11 @@ std::vector<std::int64_t> latents_of(const std::string& concept_name, const conc
   }
   auto found = names->latents(concept_name);
   if (!found.empty()) return found;
+  const bool is_number = concept_name.find_first_not_of("0123456789") == std::string::npos;
+  if (is_number) {
+    throw std::invalid_argument(option + ": no latent is named '" + concept_name +
+                                "'; for the latent of that number say latent:" + concept_name);
+  }
   std::string near;
   for (const auto& name : names->nearest(concept_name)) near += (near.empty() ? "" : ", ") + printable(name);
   throw std::invalid_argument(option + ": no latent is named '" + printable(concept_name) + "'" +

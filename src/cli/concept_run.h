@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -75,6 +76,11 @@ std::vector<std::string> files_read(const ConceptArguments& arguments,
                                     const std::vector<std::string>& more = {});
 /// A latent by its name, or "latent 17"; the names may be null.
 std::string latent_name(const concepts::Names* names, std::int64_t latent);
+
+/// The same with the latent's number, where other latents have that name.
+std::string latent_label(const concepts::Names* names, std::int64_t latent);
+/// For JSON.
+nlohmann::ordered_json name_or_null(const concepts::Names* names, std::int64_t latent);
 
 /// "dog=2": a concept and a number.
 struct ConceptWeight {

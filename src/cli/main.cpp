@@ -72,6 +72,7 @@ void describe(CLI::App& program) {
       "  msae synth embeddings.h5\n"
       "  msae train embeddings.h5:/embeddings --out run --batch-size 500\n"
       "  msae eval run --data embeddings.h5:/embeddings\n"
+      "  msae report run --data embeddings.h5:/embeddings --out report.html\n"
       "Options from a file:          msae train --config options.toml --out run\n"
       "Completion with the Tab key:  source <(msae completion bash)\n"
       "Exit codes: 0 success, 1 failed or interrupted (one sentence on stderr), 2 wrong usage.");

@@ -13,6 +13,7 @@
 #include "io/model_rows.h"
 #include "msae/concepts/naming.h"
 #include "msae/concepts/vocabulary.h"
+#include "msae/core/device.h"
 #include "msae/core/error.h"
 #include "msae/io/model_folder.h"
 
@@ -146,6 +147,7 @@ void run(NameArguments& a) {
   apply(a.common);
   a.options.seed = a.common.seed;
   a.options.validate();
+  const auto model = io::load(a.run, resolve_device(a.common.device));
   if (a.out.empty()) a.out = usual_names_file(a.run);
   if (a.out.empty())
     throw std::invalid_argument("--out: RUN is a file, so a name for the file of names is needed");
@@ -155,7 +157,7 @@ void run(NameArguments& a) {
   refuse_shared_files({out, csv, json_target(a.common)},
                       {a.run, a.codes, data::split_name(a.data).file, data::split_name(a.vocabulary).file,
                        data::split_name(words_file(a.vocabulary, a.words)).file});
-  Named named{.model = io::load(a.run), .vocabulary = {}, .naming = {}, .names = {}, .profiles = {}};
+  Named named{.model = model, .vocabulary = {}, .naming = {}, .names = {}, .profiles = {}};
   named.vocabulary = read_words(a.vocabulary, a.words, *named.model);
   if (named.vocabulary.repeated > 0) {
     say(a.common, "msae: " + std::to_string(named.vocabulary.repeated) +
@@ -174,7 +176,10 @@ void run(NameArguments& a) {
   write_result(csv, csv_of(named));
   if (shows_table(a.common)) print(named, a);
   write_json(a.common, json_of(named));
-  say(a.common, "The names are in " + a.out + ", where search, steer, bias and report find them");
+  const bool usual = a.out == usual_names_file(a.run);
+  say(a.common, "The names are in " + a.out +
+                    (usual ? ", where search, steer, bias, tree and report find them"
+                           : "; search, steer, bias, tree and report take them by --names"));
 }
 
 }  // namespace
@@ -206,11 +211,13 @@ void add_name(CLI::App& program) {
       ->type_name("FILE");
   command.add_option("--csv", a.csv, "A line per latent: latent, name, cosine, margin, level, ...")
       ->type_name("FILE");
+  add_device(command, a.common);
   add_seed(command, a.common, "random rows and shuffles, by which the rule is calibrated");
   add_common(command, a.common);
   command.footer(
       "cosine: of a latent's row of the dictionary and a word's embedding minus the mean of all words.\n"
-      "margin: between the best word and the next one. level: the first at which half of the rows that have\n"
+      "margin: over the best other word; below 0 where --unique gave that to another latent. level: the "
+      "first at which half of the rows that have\n"
       "the latent have it, coarse concepts first. A name needs a cosine that at most the share --chance of\n"
       "random rows, and of the latents against words whose coordinates are shuffled, would reach.\n"
       "Example:\n  msae name run --vocab words.h5:/embeddings --words words.h5:/words --data clip.h5:/test");

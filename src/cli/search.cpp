@@ -153,6 +153,10 @@ void run(SearchArguments& a) {
   if (!a.row && a.query.empty() && a.with.empty() && a.without.empty()) {
     throw std::invalid_argument("--row: says what to look for; or --query, or --with");
   }
+  if (!a.row && a.query.empty() && a.with.empty()) {
+    throw std::invalid_argument(
+        "--without: says what rows shall not have; say by --with, --row or --query what to look for");
+  }
   if (a.plain && !a.row && a.query.empty()) {
     throw std::invalid_argument(
         "--plain: compares embeddings, and words alone are none; name a --row or --query");
@@ -195,7 +199,7 @@ void run(SearchArguments& a) {
     std::string because;
     const auto shared = shared_latents(data, query.latents, hits[i].row, weights);
     for (std::size_t k = 0; k < std::min<std::size_t>(4, shared.size()); ++k) {
-      because += (k > 0 ? ", " : "") + latent_name(named, shared[k]);
+      because += (k > 0 ? ", " : "") + latent_label(named, shared[k]);
       entry["latents"].push_back(shared[k]);
     }
     std::vector<std::string> cells{std::to_string(i + 1), std::to_string(data.number_of(hits[i].row))};
@@ -238,15 +242,15 @@ void add_search(CLI::App& program) {
   auto* query =
       command.add_option("--query", a.query, "Rows like one of other embeddings")->type_name("DATA");
   query->excludes(row);
-  add_whole(command, "--query-row", a.query_row, "Which one of --query, counted from 0")->needs(query);
+  add_whole(command, "--query-row", a.query_row, "Which one of --query, counted from 0")
+      ->capture_default_str()
+      ->needs(query);
   command
       .add_option("--with", a.with,
-                  "A concept that rows shall have, 'dog' or 'latent:17', with a weight as in dog=2: so many\n"
+                  "A concept to look for, 'dog' or 'latent:17', with a weight as in dog=2: so many\n"
                   "times what it typically is; several times for several concepts")
       ->type_name("NAME[=F]");
-  command
-      .add_option("--without", a.without,
-                  "A concept that rows shall not have; its weight counts against those that do")
+  command.add_option("--without", a.without, "A concept whose weight counts against the rows that have it")
       ->type_name("NAME[=F]");
   for (const auto* name : {"--with", "--without"}) command.get_option(name)->allow_extra_args(false);
   add_whole(command, "--top", a.top, "Rows to find", 1, 1'000'000)->capture_default_str();
@@ -262,7 +266,11 @@ void add_search(CLI::App& program) {
   add_device(command, a.common);
   add_common(command, a.common);
   command.footer(
-      "With --row or --query, --with and --without change the latents of that row: they are set, not added.\n"
+      "With --row or --query, --with and --without change the latents of that row: they are set, not added. "
+      "Rows\n"
+      "with several of the concepts are more alike than rows with one, but all count. The Manhattan "
+      "distance\n"
+      "suits whole rows: of concepts alone it prefers rows that have little of anything.\n"
       "Examples:\n"
       "  msae search run --data clip.h5:/test --row 17 --plain\n"
       "  msae search run --data clip.h5:/test --with dog=2 --without snow\n"

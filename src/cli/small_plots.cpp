@@ -10,7 +10,7 @@
 namespace msae::cli {
 namespace {
 
-constexpr double plot_width = 520, plot_height = 300, plot_left = 64, plot_right = 12, plot_top = 10,
+constexpr double plot_width = 520, plot_height = 300, plot_left = 64, plot_right = 30, plot_top = 10,
                  plot_bottom = 52;
 constexpr std::size_t most_points = 600;  // more are not told apart
 

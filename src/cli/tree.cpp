@@ -17,7 +17,7 @@ namespace {
 
 struct TreeArguments : ConceptArguments {
   std::string truth, csv;
-  std::int64_t show = 20;
+  std::int64_t show = 5, depth = 3;
   concepts::HierarchyOptions options;
 };
 
@@ -47,22 +47,25 @@ std::vector<std::int64_t> roots_of(const Tree& tree, std::vector<std::int64_t>& 
   return roots;
 }
 
-void print_node(const Tree& tree, std::int64_t latent, const concepts::Names* names) {
+// Children as far down as `depth`; of a node without a name, too.
+void print_node(const Tree& tree, std::int64_t latent, const concepts::Names* names, std::int64_t depth) {
   const auto& node = tree[static_cast<std::size_t>(latent)];
-  std::cout << std::string(2 * static_cast<std::size_t>(node.depth), ' ') << latent_name(names, latent);
+  std::cout << std::string(2 * static_cast<std::size_t>(node.depth), ' ') << latent_label(names, latent);
   if (node.parent >= 0) {
-    std::cout << "  (parent there in " << percent(node.present) << ", active in " << percent(node.active)
-              << ", " << fixed(node.lift, 1) << " times as often as elsewhere)";
+    std::cout << "  (" << percent(node.present) << ", " << percent(node.active) << ", x "
+              << fixed(node.lift, 1) << ")";
   }
   std::cout << "\n";
-  for (const auto child : node.children) print_node(tree, child, names);
+  if (node.depth >= depth) return;
+  for (const auto child : node.children) print_node(tree, child, names, depth);
 }
 
 void print(const TreeArguments& a, const Tree& tree, const concepts::Names* names) {
   std::vector<std::int64_t> below;
   const auto roots = roots_of(tree, below);
   const auto shown = std::min(roots.size(), static_cast<std::size_t>(a.show));
-  for (std::size_t i = 0; i < shown; ++i) print_node(tree, roots[i], names);
+  if (shown > 0) std::cout << "concept  (its parent is there in, active in, times as often as elsewhere)\n\n";
+  for (std::size_t i = 0; i < shown; ++i) print_node(tree, roots[i], names, a.depth);
   const auto children =
       std::count_if(tree.begin(), tree.end(), [](const auto& node) { return node.parent >= 0; });
   std::cout << (shown > 0 ? "\n" : "") << children << " latents have a parent, in " << roots.size()
@@ -93,9 +96,9 @@ nlohmann::ordered_json json_of(const Tree& tree, const concepts::Names* names) {
     const auto& node = tree[i];
     if (node.parent < 0) continue;
     list.push_back({{"latent", i},
-                    {"name", latent_name(names, static_cast<std::int64_t>(i))},
+                    {"name", name_or_null(names, static_cast<std::int64_t>(i))},
                     {"parent", node.parent},
-                    {"parent_name", latent_name(names, node.parent)},
+                    {"parent_name", name_or_null(names, node.parent)},
                     {"depth", node.depth},
                     {"present", node.present},
                     {"active", node.active},
@@ -175,6 +178,7 @@ void add_tree(CLI::App& program) {
   add_concept_run(command, a);
   add_concept_data(command, a, "Embeddings on which concepts are compared (see 'msae --help')")->required();
   add_whole(command, "--show", a.show, "Trees to print, the largest first", 0)->capture_default_str();
+  add_whole(command, "--depth", a.depth, "Below a tree's root to print", 0, 1000)->capture_default_str();
   add_real(command, "--present", a.options.present,
            "Share of a latent's rows in which its parent has to be there")
       ->capture_default_str();
@@ -188,6 +192,8 @@ void add_tree(CLI::App& program) {
       ->capture_default_str();
   add_real(command, "--cosine", a.options.cosine,
            "Of the two rows of the dictionary, unless --active is reached")
+      ->capture_default_str();
+  add_real(command, "--least-cosine", a.options.least_cosine, "Of the two rows of the dictionary in any case")
       ->capture_default_str();
   add_whole(command, "--fewest-rows", a.options.fewest_rows, "That a latent has to be active on")
       ->capture_default_str();

@@ -87,6 +87,10 @@ std::int64_t column_of(const AttributeTable& table, const std::string& data, con
   }
   const auto found = std::find(names.begin(), names.end(), name);
   if (found != names.end()) return found - names.begin();
+  const auto alike = std::find_if(names.begin(), names.end(), [&](const std::string& own) {
+    return lower_case(own) == lower_case(name);
+  });
+  if (alike != names.end()) return alike - names.begin();
   std::int64_t number = -1;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   if (error == std::errc() && end == name.data() + name.size() && number >= 0 && number < table.columns) {

@@ -165,9 +165,12 @@ void take_moments(GroupDifference& found, const CodeColumns& columns, std::span<
                                    : std::copysign(INFINITY, difference);
 }
 
+// Among latents that are active on any row: the others are no tests.
 void control_false_discoveries(std::vector<GroupDifference>& found) {
-  std::vector<std::size_t> order(found.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (found[i].rows > 0) order.push_back(i);
+  }
   std::sort(order.begin(), order.end(), [&](auto a, auto b) { return found[a].p < found[b].p; });
   double least = 1;
   for (auto i = order.size(); i-- > 0;) {

@@ -224,7 +224,9 @@ class Parents {
     if (p == child || rows_of(p) <= options_.broader * rows_of(child)) return false;
     const auto present = share(counts_.present, child, p);
     if (present < options_.present || present < options_.lift * usual(p)) return false;
-    return share(counts_.active, child, p) >= options_.active || cosine(child, p) >= options_.cosine;
+    const auto alike = cosine(child, p);
+    if (alike < options_.least_cosine) return false;
+    return share(counts_.active, child, p) >= options_.active || alike >= options_.cosine;
   }
 
   bool is_narrower(std::int64_t child, std::int64_t a, std::int64_t b) const {
@@ -263,6 +265,9 @@ void HierarchyOptions::validate() const {
   if (!(lift >= 1)) refuse_number("lift", "at least 1", lift);
   if (!(active >= 0 && active <= 1)) refuse_number("active", "from 0 to 1", active);
   if (!(cosine >= -1 && cosine <= 1)) refuse_number("cosine", "from -1 to 1", cosine);
+  if (!(least_cosine >= -1 && least_cosine <= 1)) {
+    refuse_number("least_cosine", "from -1 to 1", least_cosine);
+  }
   if (fewest_rows < 1) refuse_number("fewest_rows", "at least 1", static_cast<double>(fewest_rows));
   if (most_rows < 1) refuse_number("most_rows", "at least 1", static_cast<double>(most_rows));
 }

@@ -134,6 +134,7 @@ void assign_uniquely(Naming& naming, const torch::Tensor& rows, const torch::Ten
     auto& name = naming.latents[static_cast<std::size_t>(near[static_cast<std::size_t>(latent)])];
     name.word = word;
     name.cosine = cosine[latent][word];
+    if (word != name.best.front().word) name.margin = name.cosine - name.best.front().cosine;
   }
 }
 

@@ -87,7 +87,8 @@ std::vector<HierarchyNode> plain_hierarchy(const torch::Tensor& dictionary, cons
       const auto usual = number(present_rows[parent]) / static_cast<double>(count);
       if (share < options.present || share < options.lift * usual) continue;
       const bool fires = number(with_active[child][parent]) / own >= options.active;
-      if (!fires && number(units[child].dot(units[parent])) < options.cosine) continue;
+      const auto alike = number(units[child].dot(units[parent]));
+      if (alike < options.least_cosine || (!fires && alike < options.cosine)) continue;
       const auto fewer = best < 0 ? -1 : number(rows_of[parent] - rows_of[best]);
       const auto more = best < 0 ? 1 : number(with_present[child][parent] - with_present[child][best]);
       if (fewer < 0 || (fewer == 0 && more > 0)) best = parent;
@@ -153,6 +154,7 @@ TEST(Hierarchy, IsWhatWholeMatricesSay) {
       {.present = 0.2, .lift = 1, .active = 0.4, .cosine = 0.1, .fewest_rows = 2},
       {.present = 0.2, .lift = 1, .active = 0, .cosine = 1, .fewest_rows = 2},
       {.present = 0.1, .lift = 1, .active = 1, .cosine = 0, .fewest_rows = 2},
+      {.present = 0.1, .lift = 1, .active = 0.1, .least_cosine = -1, .fewest_rows = 2},
       {.present = 1, .lift = 1, .fewest_rows = 3, .most_rows = 7}};
   std::size_t edges = 0;
   for (const bool negative : {false, true}) {
@@ -295,6 +297,7 @@ TEST(Hierarchy, RefusesTheImpossible) {
   EXPECT_THAT(said({.lift = 0.9}), HasSubstr("lift: must be at least 1, not 0.9"));
   EXPECT_THAT(said({.active = -0.1}), HasSubstr("active: must be from 0 to 1, not -0.1"));
   EXPECT_THAT(said({.cosine = 1.5}), HasSubstr("cosine: must be from -1 to 1, not 1.5"));
+  EXPECT_THAT(said({.least_cosine = -2}), HasSubstr("least_cosine: must be from -1 to 1, not -2"));
   EXPECT_THAT(said({.fewest_rows = 0}), HasSubstr("fewest_rows: must be at least 1, not 0"));
   EXPECT_THAT(said({.most_rows = 0}), HasSubstr("most_rows: must be at least 1, not 0"));
   for (const auto& shape : {std::vector<std::int64_t>{3, 4}, {4}}) {

@@ -18,7 +18,7 @@ struct Attribute {
 
 /// Reads an attribute of rows.
 /// \param data  "file.h5:/path", integers [rows] or [rows, attributes], or a text file with a 0 or 1 a line
-/// \param name  which column: its name, or its number from 0; empty where there is one alone
+/// \param name  which column: its name, in small letters or large, or its number from 0; empty where there is one alone
 /// \param names a name for each column, as data::read_labels() takes it; empty: the data set
 ///              "attribute_names" beside the attributes, if there is one
 /// \throws msae::IoError when a file is missing or holds no such thing, there is no column of that name

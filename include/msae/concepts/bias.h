@@ -40,7 +40,7 @@ struct GroupDifference {
   double auc_low = 0.5;   ///< of the percentile interval of the bootstrap, rows drawn within the groups
   double auc_high = 0.5;  ///< its other end
   double p = 1;           ///< two-sided, of Mann and Whitney's test: normal approximation, corrected for ties
-  double q = 1;           ///< p after Benjamini and Hochberg: false discoveries among those with no larger q
+  double q = 1;           ///< p after Benjamini and Hochberg, over latents that are active on any row
 };
 
 /// Compares two groups of rows in all latents.

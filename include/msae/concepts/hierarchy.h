@@ -26,6 +26,8 @@ struct MSAE_EXPORT HierarchyOptions {
   /// Least cosine of the two rows of the dictionary, unless `active` is reached: a child that takes over its
   /// parent's part has some of its direction. From -1 to 1.
   double cosine = 0.2;
+  /// Least cosine in any case: what points away is no special case. From -1 to 1.
+  double least_cosine = -0.1;
   std::int64_t fewest_rows = 20;   ///< of those looked at that a latent in the tree is active on
   std::int64_t most_rows = 65536;  ///< rows to look at, evenly spaced over all
 

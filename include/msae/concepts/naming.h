@@ -39,8 +39,9 @@ struct RankedWord {
 struct LatentName {
   std::optional<std::int64_t> word = {};  ///< its place in the vocabulary; none: no word is near enough
   double cosine = 0;                      ///< of the name, or of the best word where there is no name
-  double margin = 0;                      ///< between the best word and the next one
-  std::vector<RankedWord> best = {};      ///< descending by cosine
+  double margin =
+      0;  ///< of the name, or the best word, over the best other word; below 0 where that was taken
+  std::vector<RankedWord> best = {};  ///< descending by cosine
 };
 
 /// Names of a dictionary, and how much they can be trusted.

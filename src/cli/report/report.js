@@ -10,7 +10,11 @@ const text = (tag, content, name) => {
   return made;
 };
 const percent = share => (share >= 0.0995 ? (100 * share).toFixed(0) : (100 * share).toPrecision(2)) + ' %';
-const nameOf = i => data.name[i] < 0 ? 'latent ' + i : data.strings[data.name[i]];
+// Latents of one name are told apart by their numbers.
+const times = new Map();
+for (const name of data.name) times.set(name, (times.get(name) || 0) + 1);
+const nameOf = i => data.name[i] < 0 ? 'latent ' + i
+  : data.strings[data.name[i]] + (times.get(data.name[i]) > 1 ? ' #' + i : '');
 const wordsOf = i => data.words[i].map(word => data.strings[word]);
 const children = Array.from({ length: latents }, () => []);
 data.parent.forEach((parent, i) => { if (parent >= 0) children[parent].push(i); });
@@ -70,7 +74,7 @@ function choose() {
       .forEach(i => add(i, 0));
   }
   $('count').textContent = found.length.toLocaleString() + ' of ' + latents.toLocaleString() + ' latents' +
-    (state.tree ? ', ' + shown.length.toLocaleString() + ' lines of the tree' : '');
+    (state.tree ? ', ' + shown.length.toLocaleString() + ' lines of the tree unfolded' : '');
 }
 
 // Only lines in sight exist, so that the number of latents does not matter.
@@ -118,6 +122,7 @@ function reveal(i) {
   const at = shown.findIndex(([latent]) => latent === i);
   if (at < 0) return;
   const each = height();
+  space.style.height = shown.length * each + 'px';
   if (at * each < list.scrollTop) list.scrollTop = at * each;
   if ((at + 1) * each > list.scrollTop + list.clientHeight) list.scrollTop = (at + 1) * each - list.clientHeight;
 }
@@ -217,6 +222,7 @@ function fromAddress() {
   $('sort').value = state.sort;
   $('level').value = state.level;
   for (const key of ['named', 'dead', 'tree']) $(key).checked = state[key];
+  unfoldAbove(state.latent);
   refresh();
   detail();
 }
@@ -228,10 +234,14 @@ function refresh() {
   draw();
 }
 
+function unfoldAbove(i) {
+  for (let at = i < 0 ? -1 : data.parent[i]; at >= 0; at = data.parent[at]) open.add(at);
+}
+
 function show(i, push) {
   state.latent = i;
   history[push ? 'pushState' : 'replaceState'](null, '', address());
-  if (state.tree) for (let at = data.parent[i]; at >= 0; at = data.parent[at]) open.add(at);
+  unfoldAbove(i);
   if (state.tree && i >= 0) choose();
   reveal(i);
   draw();
