@@ -29,7 +29,7 @@ struct BiasArguments : ConceptArguments {
 
 torch::Tensor read_all_rows(data::EmbeddingSource& source) {
   require_memory(saturating_product(static_cast<std::uint64_t>(source.rows()),
-                                    static_cast<std::uint64_t>(source.dim()) * 3 * sizeof(double)),
+                                    static_cast<std::uint64_t>(source.dim()) * 6 * sizeof(double)),
                  "a classifier of all rows of " + source.name());
   auto rows = torch::empty({source.rows(), source.dim()}, torch::kFloat32);
   source.read(0, source.rows(), {rows.mutable_data_ptr<float>(), static_cast<std::size_t>(rows.numel())});
@@ -51,9 +51,40 @@ std::vector<std::uint8_t> values_of(const BiasArguments& a, const concepts::Attr
   return values;
 }
 
+void require_rows_for_folds(const std::vector<std::uint8_t>& values, std::int64_t folds) {
+  const auto with = std::count(values.begin(), values.end(), 1);
+  const auto without = static_cast<std::int64_t>(values.size()) - with;
+  if (with == 0 || without == 0 || std::min<std::int64_t>(with, without) >= folds) return;
+  throw std::invalid_argument("folds: a group has fewer rows than there are folds, " + std::to_string(folds));
+}
+
+// What latents add to raw rows, in units of decoder / scale: models that take each row's deviation away give
+// it back.
+concepts::Codes added_to_rows(const models::SparseAutoencoder& model, const concepts::Codes& codes,
+                              const torch::Tensor& rows) {
+  if (!model.options().normalise_rows) return codes;
+  const torch::NoGradGuard no_grad;
+  const auto normalised = model.normalise(rows.to(model.decoder.device(), model.decoder.scalar_type()));
+  const auto one = torch::ones({1}, normalised.options()).expand_as(normalised);
+  const auto deviations = (model.restore_rows(one, normalised) - model.restore_rows(one * 0, normalised))
+                              .select(1, 0)
+                              .to(torch::kCPU, torch::kFloat32)
+                              .contiguous();
+  auto scaled = codes;
+  for (std::int64_t row = 0; row < codes.rows; ++row) {
+    const auto factor = deviations.const_data_ptr<float>()[row];
+    for (auto i = codes.begin[static_cast<std::size_t>(row)];
+         i < codes.begin[static_cast<std::size_t>(row) + 1]; ++i) {
+      scaled.value[static_cast<std::size_t>(i)] *= factor;
+    }
+  }
+  return scaled;
+}
+
 // Those most apart from 0.5 first.
 std::vector<concepts::GroupDifference> by_distance(std::vector<concepts::GroupDifference> found) {
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    if ((a.rows == 0) != (b.rows == 0)) return b.rows == 0;
     return std::abs(a.auc - 0.5) > std::abs(b.auc - 0.5);
   });
   return found;
@@ -122,7 +153,13 @@ void run(BiasArguments& a) {
   watch_interrupts();
   const auto data = read_concept_data(a, *model);
   const auto values = values_of(a, attribute, *data.rows);
-  const auto found = by_distance(concepts::compare_groups(data.codes, values, a.groups));
+  require_rows_for_folds(values, a.dependence.folds);
+  const auto rows = read_all_rows(*data.rows);
+  ProgressBar bar(!a.common.quiet);
+  const auto found = by_distance(concepts::compare_groups(data.codes, values, a.groups, [&](double share) {
+    if (interrupted()) throw Error("interrupted while comparing the groups; nothing was written");
+    if (share < 1) bar.update(share, "comparing the groups");
+  }));
 
   BiasReport report{.run = a.run,
                     .data = data.rows->origin(),
@@ -143,9 +180,8 @@ void run(BiasArguments& a) {
   report.removed = static_cast<std::int64_t>(removed.size());
   const auto atoms = model->decoder.detach().to(torch::kCPU, torch::kFloat64) /
                      model->scale.to(torch::kCPU, torch::kFloat64);
-  ProgressBar bar(!a.common.quiet);
   report.dependence = concepts::attribute_dependence(
-      read_all_rows(*data.rows), data.codes, atoms, values, removed, a.dependence, [&](double share) {
+      rows, added_to_rows(*model, data.codes, rows), atoms, values, removed, a.dependence, [&](double share) {
         if (interrupted()) throw Error("interrupted while fitting classifiers; nothing was written");
         if (share < 1) bar.update(share, "fitting classifiers");
       });

@@ -171,6 +171,7 @@ void run(NameArguments& a) {
     active = active_latents(named.profiles);
   }
   named.naming = concepts::name_latents(named.model->decoder, named.vocabulary, a.options, active);
+  if (interrupted()) throw Error("interrupted while naming; nothing was written");
   named.names = concepts::names_of(named.naming, named.vocabulary);
   concepts::write_names(a.out, *named.model, named.names);
   write_result(csv, csv_of(named));

@@ -78,9 +78,11 @@ void put(std::map<std::int32_t, float>& query, const SearchArguments& a,
     const auto [name, weight] = parse_weight(text, option, 1);
     bool active = false;
     for (const auto latent : latents_of(name, names, model, option)) {
-      const auto typical = profiles[static_cast<std::size_t>(latent)].mean;
-      active = active || typical > 0;
-      if (typical > 0) query[static_cast<std::int32_t>(latent)] = static_cast<float>(sign * weight * typical);
+      const auto& profile = profiles[static_cast<std::size_t>(latent)];
+      const auto typical = profile.typical;
+      active = active || profile.rows > 0;
+      if (profile.rows > 0)
+        query[static_cast<std::int32_t>(latent)] = static_cast<float>(sign * weight * typical);
     }
     if (!active) {
       throw std::invalid_argument(option + ": no row of " + a.data + " has '" + printable(name) +
@@ -174,11 +176,24 @@ void run(SearchArguments& a) {
   const auto data = read_concept_data(a, *model);
   const auto query = query_of(a, *model, data, named);
   const auto weights = a.rarity ? concepts::rarity_weights(data.codes) : std::vector<float>{};
+  const bool is_nothing = std::all_of(query.latents.begin(), query.latents.end(), [&](const auto& own) {
+    return own.value == 0 || (!weights.empty() && weights[static_cast<std::size_t>(own.latent)] == 0);
+  });
+  if (is_nothing) {
+    throw std::invalid_argument(std::string(a.row             ? "--row"
+                                            : a.query.empty() ? "--with"
+                                                              : "--query") +
+                                ": nothing is left to look for; keep more latents by --k, or --all");
+  }
   const concepts::LatentIndex index(data.codes, weights);
   auto hits = index.search(
       query.latents, a.top + 1,
       a.similarity == "manhattan" ? concepts::Similarity::manhattan : concepts::Similarity::cosine);
   drop(hits, query.itself, a.top);
+  if (a.similarity == "cosine") {  // what has nothing of it is no result
+    hits.erase(std::remove_if(hits.begin(), hits.end(), [](const auto& hit) { return hit.score == 0; }),
+               hits.end());
+  }
   std::vector<concepts::Hit> plain;
   if (a.plain) {
     plain = concepts::nearest_rows(*data.rows, query.embedding, a.top + 1)[0];

@@ -36,8 +36,8 @@ std::vector<concepts::LatentEdit> edits_of(const SteerArguments& a, const concep
     const auto [name, weight] = parse_weight(text, "--set", 1);
     const auto before = edits.size();
     for (const auto latent : latents_of(name, names, model, "--set")) {
-      const auto typical = profiles[static_cast<std::size_t>(latent)].mean;
-      if (typical > 0) edits.push_back(concepts::LatentEdit::set(latent, weight * typical));
+      const auto& profile = profiles[static_cast<std::size_t>(latent)];
+      if (profile.rows > 0) edits.push_back(concepts::LatentEdit::set(latent, weight * profile.typical));
     }
     if (edits.size() == before) {
       throw std::invalid_argument("--set: no row of " + a.data + " has '" + printable(name) +
@@ -194,8 +194,8 @@ void check(SteerArguments& a) {
   if (!a.row && a.out.empty()) {
     throw std::invalid_argument("--row: says which row to look at; or --out where to write all of them");
   }
-  if (a.out.empty()) return;
   refuse_shared_files({{"--out", a.out, {}}, json_target(a.common)}, files_read(a, {a.vocabulary, a.words}));
+  if (a.out.empty()) return;
   refuse_to_replace(a.out, a.force);
   const files::AtomicFile writable(a.out);
 }

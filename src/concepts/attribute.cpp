@@ -106,7 +106,9 @@ std::int64_t column_of(const AttributeTable& table, const std::string& data, con
 Attribute read_attribute(const std::string& data, const std::string& name, const std::string& names) {
   const auto place = data::split_name(data);
   const auto table = place.path.empty() ? table_of_lines(place.file) : table_in_hdf5(place);
-  const auto all_names = column_names(place, names);
+  auto all_names = column_names(place, names);
+  if (names.empty() && static_cast<std::int64_t>(all_names.size()) != table.columns)
+    all_names.clear();  // of others
   if (!all_names.empty() && static_cast<std::int64_t>(all_names.size()) != table.columns) {
     throw IoError((names.empty() ? data : names) + ": there are " + std::to_string(all_names.size()) +
                   " names for " + std::to_string(table.columns) + " attributes");

@@ -119,6 +119,13 @@ Codes encode(models::SparseAutoencoder& model, data::EmbeddingSource& data, Oper
       codes.latent.reserve(expected);
       codes.value.reserve(expected);
     }
+    const auto size = codes.latent.size() + static_cast<std::size_t>(entries.values.numel());
+    if (size > codes.latent.capacity()) {  // the first rows had fewer; not to twice the size
+      const auto room = size + size / 16;
+      require_memory(bytes_of_entries(room), "the latents of " + data.name());
+      codes.latent.reserve(room);
+      codes.value.reserve(room);
+    }
     append(codes.latent, entries.indices);
     append(codes.value, entries.values);
   });

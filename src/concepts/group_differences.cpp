@@ -192,7 +192,8 @@ void GroupOptions::validate() const {
 }
 
 std::vector<GroupDifference> compare_groups(const Codes& codes, std::span<const std::uint8_t> attribute,
-                                            const GroupOptions& options) {
+                                            const GroupOptions& options,
+                                            const std::function<void(double)>& progress) {
   options.validate();
   const auto groups = groups_of(attribute, codes.rows);
   const auto columns = columns_of(codes);
@@ -201,7 +202,8 @@ std::vector<GroupDifference> compare_groups(const Codes& codes, std::span<const 
   const auto with = static_cast<double>(groups.with), without = static_cast<double>(groups.without);
   const auto pairs = with * without, all = with + without;
   std::vector<GroupDifference> found(unsign(codes.latents));
-  ops::torch_executor().run(codes.latents, [&](std::int64_t latent, int) {
+  ops::torch_executor().run(codes.latents, [&](std::int64_t latent, int worker) {
+    if (progress && worker == 0) progress(static_cast<double>(latent) / static_cast<double>(codes.latents));
     auto& own = found[unsign(latent)];
     own.latent = latent;
     take_moments(own, columns, attribute, groups);

@@ -13,7 +13,11 @@
 namespace msae::concepts {
 namespace {
 
-constexpr std::int64_t rows_at_a_time = 2048;
+// Fewer where there are many latents, as work is told of, and can be stopped, after each.
+std::int64_t rows_at_a_time(std::size_t latents) {
+  constexpr std::int64_t most_values = std::int64_t{1} << 22;
+  return std::clamp<std::int64_t>(most_values / static_cast<std::int64_t>(latents), 64, 2048);
+}
 
 void refuse_number(const char* field, const char* wanted, double value) {
   throw std::invalid_argument(std::string(field) + ": must be " + wanted + ", not " + std::to_string(value));
@@ -69,8 +73,9 @@ class Projections {
   template <typename Use>
   void for_each(const std::function<void(double)>& progress, Use use) const {
     const auto count = static_cast<std::int64_t>(rows_.size());
-    for (std::int64_t first = 0; first < count; first += rows_at_a_time) {
-      const auto last = std::min(first + rows_at_a_time, count);
+    const auto step = rows_at_a_time(static_cast<std::size_t>(directions_.size(1)));
+    for (std::int64_t first = 0; first < count; first += step) {
+      const auto last = std::min(first + step, count);
       use(first, reconstructions(first, last).mm(directions_));
       if (progress) progress(static_cast<double>(last) / static_cast<double>(count));
     }
@@ -140,10 +145,7 @@ struct Counts {
 Counts count_pairs(const Projections& projections, const Sample& sample, const std::vector<float>& thresholds,
                    const std::function<void(double)>& progress) {
   const auto places = static_cast<std::int64_t>(sample.latents.size());
-  const auto pairs =
-      saturating_product(static_cast<std::uint64_t>(places), static_cast<std::uint64_t>(places));
-  require_memory(saturating_product(pairs, 2 * sizeof(std::int32_t)),
-                 "the hierarchy of " + std::to_string(places) + " latents");
+  const auto pairs = unsign(places * places);
   Counts counts{.places = places, .present = {}, .active = {}, .all_present = {}};
   counts.present.resize(pairs);
   counts.active.resize(pairs);
@@ -283,6 +285,9 @@ std::vector<HierarchyNode> find_hierarchy(const torch::Tensor& dictionary, const
   const auto rows = sampled_rows(codes, options.most_rows);
   const auto sample = sample_of(codes, rows, options.fewest_rows);
   if (sample.latents.empty()) return nodes;
+  const auto pairs = saturating_product(sample.latents.size(), sample.latents.size());
+  require_memory(saturating_product(pairs, 2 * sizeof(std::int32_t)),
+                 "the hierarchy of " + std::to_string(sample.latents.size()) + " latents");
   const auto half = [&](double from) -> std::function<void(double)> {
     if (!progress) return {};
     return [&progress, from](double share) { progress(from + share / 2); };

@@ -107,12 +107,14 @@ std::vector<LatentProfile> profiles(const Codes& codes, const ProfileOptions& op
     profile.rows = static_cast<std::int64_t>(values.size());
     if (profile.rows == 0) return;
     profile.frequency = static_cast<double>(profile.rows) / static_cast<double>(codes.rows);
-    double sum = 0;
+    double sum = 0, with_sign = 0;
     for (const auto value : values) {
+      with_sign += value;
       sum += std::abs(value);
       profile.maximum = std::max(profile.maximum, std::abs(value));
     }
     profile.mean = sum / static_cast<double>(profile.rows);
+    profile.typical = with_sign / static_cast<double>(profile.rows);
     profile.rank = median(std::span(ranks).subspan(unsign(columns.begin[unsign(latent)]), values.size()));
     profile.top = top_rows(columns, latent, options.top);
     if (options.companions == 0) return;

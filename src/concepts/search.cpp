@@ -10,6 +10,7 @@
 #include "concepts/unit.h"
 #include "concepts/unsign.h"
 #include "data/read_blocks.h"
+#include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "ops/torch_executor.h"
 
@@ -152,6 +153,10 @@ class LatentIndex::Impl {
     block.begin.assign(unsign(latents_) + 1, 0);
     for (auto row = first; row < last; ++row) {
       for (const auto latent : codes.latents_of(row)) ++block.begin[unsign(latent) + 1];
+    }
+    const auto entries = codes.begin[unsign(last)] - codes.begin[unsign(first)];
+    if (entries > std::numeric_limits<std::uint32_t>::max()) {
+      throw Error("an index of " + std::to_string(entries) + " latents in 65536 rows; keep fewer");
     }
     for (std::size_t i = 1; i < block.begin.size(); ++i) block.begin[i] += block.begin[i - 1];
     block.row.resize(block.begin.back());

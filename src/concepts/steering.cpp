@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "msae/core/error.h"
+
 namespace msae::concepts {
 
 Steered steer(models::SparseAutoencoder& model, const torch::Tensor& embeddings,
@@ -25,6 +27,9 @@ Steered steer(models::SparseAutoencoder& model, const torch::Tensor& embeddings,
   // In this order nothing is lost to rounding where nothing is edited.
   if (options.keep_residual) {
     result.embeddings = embeddings + (result.embeddings - model.decode(result.before, embeddings));
+  }
+  if (!result.embeddings.isfinite().all().item<bool>()) {
+    throw Error("the steered rows overflow; edit by less");
   }
   return result;
 }

@@ -47,13 +47,15 @@ struct GroupDifference {
 /// \param codes     of the rows
 /// \param attribute [rows], 0 or 1
 /// \param options   intervals
+/// \param progress  called with the share of latents done; may throw to stop
 /// \return [latents], in their order
 /// \throws std::invalid_argument when an option is impossible, the attribute has another number of rows, a
 ///         value that is neither 0 nor 1, or one value alone
 /// \throws msae::Error when there is not enough memory
 MSAE_EXPORT std::vector<GroupDifference> compare_groups(const Codes& codes,
                                                         std::span<const std::uint8_t> attribute,
-                                                        const GroupOptions& options = {});
+                                                        const GroupOptions& options = {},
+                                                        const std::function<void(double)>& progress = {});
 
 /// Area under the ROC curve of scores, ties counting half.
 /// \param scores   [rows]
@@ -83,7 +85,7 @@ struct Dependence {
 /// Fits logistic regressions of an attribute to unit rows, and removes concepts from rows by steering: x
 /// loses value * decoder row, everything else stays (the CelebA study of Zaigrajew et al., arXiv 2502.20578).
 /// \param embeddings [rows, dim], raw
-/// \param codes      of these rows
+/// \param codes      of these rows; of models with normalise_rows times the rows' deviations
 /// \param dictionary [latents, dim], what a latent of value 1 adds to a raw embedding: decoder / scale
 /// \param attribute  [rows], 0 or 1
 /// \param removed    latents to remove together

@@ -28,6 +28,7 @@ struct LatentProfile {
   std::int64_t rows = 0;  ///< it is active on
   double frequency = 0;   ///< share of all rows
   double mean = 0;        ///< mean magnitude where active; 0 where that is nowhere
+  double typical = 0;     ///< mean value where active: as `mean`, but for signed latents
   float maximum = 0;      ///< largest magnitude
   double rank = 0;        ///< (lower) median over its rows of its place there by magnitude, from 1; 0: dead
   std::vector<TopRow> top = {};  ///< the rows with the largest magnitudes, descending, ties by row

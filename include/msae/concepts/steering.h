@@ -52,6 +52,7 @@ struct Steered {
 /// \param options    which latents a row has, and what is kept
 /// \throws std::invalid_argument when there is no such latent, or a number is not finite
 /// \throws c10::Error when the shape does not fit
+/// \throws msae::Error when the result overflows
 MSAE_EXPORT Steered steer(models::SparseAutoencoder& model, const torch::Tensor& embeddings,
                           const std::vector<LatentEdit>& edits, const SteeringOptions& options = {});
 

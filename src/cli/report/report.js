@@ -213,7 +213,7 @@ function address() {
 function fromAddress() {
   const words = new URLSearchParams(location.hash.slice(1));
   state.q = words.get('q') || '';
-  state.sort = order[words.get('sort')] ? words.get('sort') : 'name';
+  state.sort = Object.hasOwn(order, words.get('sort')) ? words.get('sort') : 'name';
   state.level = words.get('level') || '';
   for (const key of ['named', 'dead', 'tree']) state[key] = words.get(key) === '1';
   const latent = words.has('latent') ? Number(words.get('latent')) : -1;
