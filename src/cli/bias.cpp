@@ -158,7 +158,7 @@ void run(BiasArguments& a) {
   ProgressBar bar(!a.common.quiet);
   const auto found = by_distance(concepts::compare_groups(data.codes, values, a.groups, [&](double share) {
     if (interrupted()) throw Error("interrupted while comparing the groups; nothing was written");
-    if (share < 1) bar.update(share, "comparing the groups");
+    if (share > 0) bar.update(share, "comparing the groups");
   }));
 
   BiasReport report{.run = a.run,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -147,8 +148,10 @@ void run(NameArguments& a) {
   apply(a.common);
   a.options.seed = a.common.seed;
   a.options.validate();
-  const auto model = io::load(a.run, resolve_device(a.common.device));
   if (a.out.empty()) a.out = usual_names_file(a.run);
+  const auto device = resolve_device(a.common.device);
+  if (a.out.empty() && !std::filesystem::exists(a.run))
+    io::load(a.run, device);  // which says that it is not there
   if (a.out.empty())
     throw std::invalid_argument("--out: RUN is a file, so a name for the file of names is needed");
   const ResultFile csv{"--csv", a.csv, {"latent,name,"}}, out{"--out", a.out, {"{"}};
@@ -157,7 +160,7 @@ void run(NameArguments& a) {
   refuse_shared_files({out, csv, json_target(a.common)},
                       {a.run, a.codes, data::split_name(a.data).file, data::split_name(a.vocabulary).file,
                        data::split_name(words_file(a.vocabulary, a.words)).file});
-  Named named{.model = model, .vocabulary = {}, .naming = {}, .names = {}, .profiles = {}};
+  Named named{.model = io::load(a.run, device), .vocabulary = {}, .naming = {}, .names = {}, .profiles = {}};
   named.vocabulary = read_words(a.vocabulary, a.words, *named.model);
   if (named.vocabulary.repeated > 0) {
     say(a.common, "msae: " + std::to_string(named.vocabulary.repeated) +
