@@ -58,12 +58,16 @@ def names(program, run, folder):
         for at in range(begin[row], begin[row + 1]):
             if latents[at] in wanted:
                 rows_of.setdefault(latents[at], []).append((-values[at], row))
-    precisions = []
+    precisions, common = [], []
     for latent, rows in rows_of.items():
         top = sorted(rows)[:10]
-        precisions.append(sum(of_row[row] == plain(found[latent]["name"]) for _, row in top) / len(top))
+        word = plain(found[latent]["name"])
+        precisions.append(sum(of_row[row] == word for _, row in top) / len(top))
+        if of_row.count(word) >= 20:
+            common.append(precisions[-1])
     print(f"named latents whose word is a label's object: {len(precisions)}; of their ten top rows that class has "
-          f"{statistics.mean(precisions):.3f} (mean), {statistics.median(precisions):.3f} (median)\n")
+          f"{statistics.mean(precisions):.3f} (mean), {statistics.median(precisions):.3f} (median); of the {len(common)} "
+          f"whose class has at least 20 rows {statistics.mean(common):.3f}, {statistics.median(common):.3f}\n")
 
 
 def bias(program, run, folder):
