@@ -222,7 +222,7 @@ std::string latent_name(const concepts::Names* names, std::int64_t latent) {
 }
 
 std::string latent_label(const concepts::Names* names, std::int64_t latent) {
-  const auto name = latent_name(names, latent);
+  auto name = latent_name(names, latent);
   if (!names || names->latents(names->of[static_cast<std::size_t>(latent)]).size() < 2) return name;
   return name + " #" + std::to_string(latent);
 }
