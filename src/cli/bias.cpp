@@ -266,7 +266,7 @@ void add_bias(CLI::App& program) {
       "latents. active with, active without: share of the rows with and without the attribute on which it "
       "is\n"
       "active. classifier: AUC of a linear classifier on rows that lose the concept by steering.\n"
-      "Example: msae bias run --data celeba.h5:/embeddings --attribute celeba.h5:/attributes --name Male");
+      "Example:\n  msae bias run --data celeba.h5:/embeddings --attribute celeba.h5:/attributes --name Male");
   command.callback([arguments] { run(*arguments); });
 }
 
