@@ -62,12 +62,6 @@ std::string bias_plot(const BiasReport& report) {
   return out.str();
 }
 
-std::string cells_of(const std::vector<std::string>& cells, const std::string& tag) {
-  std::string text = "<tr>";
-  for (const auto& cell : cells) text.append("<" + tag + ">").append(escaped(cell)).append("</" + tag + ">");
-  return text.append("</tr>\n");
-}
-
 }  // namespace
 
 std::vector<std::string> bias_header() {
@@ -106,9 +100,9 @@ std::string to_page(const BiasReport& report) {
           fixed(report.dependence.auc, 4) + "</b>; with the " + std::to_string(report.removed) +
           " concepts above taken from the rows <b>" + fixed(report.dependence.steered, 4) +
           "</b>, and fitted anew without them <b>" + fixed(report.dependence.retrained, 4) + "</b>.</p>\n";
-  text += "<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead>" + cells_of(bias_header(), "th") +
+  text += "<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead>" + table_row(bias_header(), "th") +
           "</thead>\n<tbody>\n";
-  for (const auto& row : report.rows) text += cells_of(bias_cells(row), "td");
+  for (const auto& row : report.rows) text += table_row(bias_cells(row), "td");
   return text +
          "</tbody>\n</table>\n</div>\n<p class=\"soft\">effect: Cohen's d. p: Mann and Whitney's test; q: "
          "after "

@@ -195,12 +195,6 @@ std::string plots(const ConceptPage& page) {
   return text + frequency_plot(page) + rank_plot(page) + "</div>\n";
 }
 
-std::string table_row(const std::vector<std::string>& cells, const std::string& tag) {
-  std::string text = "<tr>";
-  for (const auto& cell : cells) text.append("<" + tag + ">").append(escaped(cell)).append("</" + tag + ">");
-  return text.append("</tr>\n");
-}
-
 std::string points_table(const ConceptPage& page) {
   const auto& points = page.report.evaluation.points;
   std::string text = "<h2>Level by level</h2>\n<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead>" +

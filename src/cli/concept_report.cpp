@@ -155,14 +155,7 @@ ConceptPage page_of(const ReportArguments& a, models::SparseAutoencoder& model, 
   for (const auto& profile : page.profiles)
     page.levels.push_back(concepts::level_of(model, profile.rank) + 1);
   page.tree.resize(page.profiles.size());
-  if (!a.without_tree) {
-    ProgressBar bar(!a.common.quiet);
-    page.tree = concepts::find_hierarchy(model.decoder, data.codes, {}, [&](double share) {
-      if (interrupted()) throw Error("interrupted while looking for the hierarchy; nothing was written");
-      if (share < 1) bar.update(share, "looking for the hierarchy");
-    });
-    bar.clear();
-  }
+  if (!a.without_tree) page.tree = find_hierarchy_with_bar(model, data.codes, {}, a.common);
   for (auto& profile : page.profiles) {
     for (auto& top : profile.top) {
       if (!data.labels.empty()) page.labels[data.number_of(top.row)] = printable(data.label_of(top.row));

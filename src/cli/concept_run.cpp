@@ -174,6 +174,19 @@ ConceptData read_concept_data(const ConceptArguments& a, models::SparseAutoencod
   return data;
 }
 
+std::vector<concepts::HierarchyNode> find_hierarchy_with_bar(const models::SparseAutoencoder& model,
+                                                             const concepts::Codes& codes,
+                                                             const concepts::HierarchyOptions& options,
+                                                             const Common& common) {
+  ProgressBar bar(!common.quiet);
+  auto tree = concepts::find_hierarchy(model.decoder, codes, options, [&](double share) {
+    if (interrupted()) throw Error("interrupted while looking for the hierarchy; nothing was written");
+    if (share < 1) bar.update(share, "looking for the hierarchy");
+  });
+  bar.clear();
+  return tree;
+}
+
 std::string usual_names_file(const std::string& run) {
   std::error_code ignored;
   const std::filesystem::path folder = run;

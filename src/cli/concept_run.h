@@ -12,6 +12,7 @@
 #include "cli/data_options.h"
 #include "cli/point_options.h"
 #include "msae/concepts/codes.h"
+#include "msae/concepts/hierarchy.h"
 #include "msae/concepts/names.h"
 #include "msae/concepts/profile.h"
 #include "msae/concepts/vocabulary.h"
@@ -56,6 +57,12 @@ models::OperatingPoint concept_point(const ConceptArguments& arguments,
                                      const models::SparseAutoencoder& model);
 /// Encodes the data, or takes --codes, with a progress bar. \throws msae::Error once interrupted()
 ConceptData read_concept_data(const ConceptArguments& arguments, models::SparseAutoencoder& model);
+
+/// concepts::find_hierarchy() with a progress bar. \throws msae::Error once interrupted()
+std::vector<concepts::HierarchyNode> find_hierarchy_with_bar(const models::SparseAutoencoder& model,
+                                                             const concepts::Codes& codes,
+                                                             const concepts::HierarchyOptions& options,
+                                                             const Common& common);
 
 /// Names of --names, or those beside the run; none where there are none there.
 std::optional<concepts::Names> read_concept_names(const ConceptArguments& arguments,

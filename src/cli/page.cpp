@@ -61,6 +61,13 @@ std::string escaped(const std::string& text) {
   return safe;
 }
 
+std::string table_row(const std::vector<std::string>& cells, const std::string& tag,
+                      const std::string& row_class) {
+  std::string text = row_class.empty() ? "<tr>" : "<tr class=\"" + row_class + "\">";
+  for (const auto& cell : cells) text.append("<" + tag + ">").append(escaped(cell)).append("</" + tag + ">");
+  return text.append("</tr>\n");
+}
+
 std::string page_begin(const std::string& title, const std::string& style) {
   return "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>" +

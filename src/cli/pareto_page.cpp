@@ -92,26 +92,20 @@ std::string legend(const ParetoReport& report) {
   return text.str();
 }
 
-std::string row(const std::vector<std::string>& cells, const std::string& tag, bool dominated) {
-  std::string text = dominated ? "<tr class=\"dominated\">" : "<tr>";
-  for (const auto& cell : cells) text.append("<" + tag + ">").append(escaped(cell)).append("</" + tag + ">");
-  return text.append("</tr>\n");
-}
-
 std::string table(const ParetoReport& report) {
   const auto& first = report.runs.front().report.evaluation.points.front();
   auto header = point_header(first);
   header.insert(header.begin(), "run");
   header.emplace_back("frontier");
   auto text = "<h2>All points</h2>\n<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead>" +
-              row(header, "th", false) + "</thead>\n<tbody>\n";
+              table_row(header, "th") + "</thead>\n<tbody>\n";
   for (const auto& run : report.runs) {
     for (std::size_t i = 0; i < run.report.evaluation.points.size(); ++i) {
       const bool dominated = run.report.dominated[i];
       auto cells = point_cells(run.report.evaluation.points[i], first);
       cells.insert(cells.begin(), run.name);
       cells.emplace_back(dominated ? "dominated" : "yes");
-      text += row(cells, "td", dominated);
+      text += table_row(cells, "td", dominated ? "dominated" : "");
     }
   }
   return text + "</tbody>\n</table>\n</div>\n";

@@ -47,7 +47,7 @@ std::vector<std::int64_t> roots_of(const Tree& tree, std::vector<std::int64_t>& 
   return roots;
 }
 
-// Children as far down as `depth`; of a node without a name, too.
+// Children as far down as `depth`.
 void print_node(const Tree& tree, std::int64_t latent, const concepts::Names* names, std::int64_t depth) {
   const auto& node = tree[static_cast<std::size_t>(latent)];
   std::cout << std::string(2 * static_cast<std::size_t>(node.depth), ' ') << latent_label(names, latent);
@@ -142,12 +142,7 @@ void run(TreeArguments& a) {
   const auto truth = truth_for(a, *model);
   watch_interrupts();
   const auto data = read_concept_data(a, *model);
-  ProgressBar bar(!a.common.quiet);
-  const auto tree = concepts::find_hierarchy(model->decoder, data.codes, a.options, [&](double share) {
-    if (interrupted()) throw Error("interrupted while looking for the hierarchy; nothing was written");
-    if (share < 1) bar.update(share, "looking for the hierarchy");
-  });
-  bar.clear();
+  const auto tree = find_hierarchy_with_bar(*model, data.codes, a.options, a.common);
   nlohmann::ordered_json json = {
       {"run", a.run}, {"data", data.rows->origin()}, {"point", data.point.label()}};
   json["edges"] = json_of(tree, named);
