@@ -220,10 +220,10 @@ void add_name(CLI::App& program) {
   add_common(command, a.common);
   command.footer(
       "cosine: of a latent's row of the dictionary and a word's embedding minus the mean of all words.\n"
-      "margin: over the best other word; below 0 where --unique gave that to another latent. level: the "
-      "first at which half of the rows that have\n"
-      "the latent have it, coarse concepts first. A name needs a cosine that at most the share --chance of\n"
-      "random rows, and of the latents against words whose coordinates are shuffled, would reach.\n"
+      "margin: over the best other word; below 0 where --unique gave that to another latent.\n"
+      "level: the first at which half of the rows that have the latent have it, coarse concepts first.\n"
+      "A name needs a cosine that at most the share --chance of random rows, and of the latents against\n"
+      "words whose coordinates are shuffled, would reach.\n"
       "Example:\n  msae name run --vocab words.h5:/embeddings --words words.h5:/words --data clip.h5:/test");
   command.callback([arguments] { run(*arguments); });
 }
