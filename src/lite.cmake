@@ -12,13 +12,19 @@ add_library(msae_base OBJECT
   io/safetensors.cpp
   io/tensor_layout.cpp
   models/activation.cpp
+  models/active_set.cpp
+  models/coding.cpp
   models/model_options.cpp
-  models/operating_point.cpp)
+  models/operating_point.cpp
+  models/pursuit.cpp
+  models/sparse_codes.cpp
+  models/vector_math.cpp)
 target_include_directories(msae_base PRIVATE ${PROJECT_SOURCE_DIR}/include ${CMAKE_CURRENT_SOURCE_DIR})
 target_compile_definitions(msae_base PRIVATE MSAE_VERSION="${PROJECT_VERSION}")
 target_link_libraries(msae_base PRIVATE msae_settings nlohmann_json::nlohmann_json)
 
 add_library(msae_lite_objects OBJECT
+  lite/coder.cpp
   lite/encoder.cpp
   lite/model.cpp
   lite/read_floats.cpp
@@ -34,4 +40,5 @@ target_include_directories(msae_lite PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_D
 set_target_properties(msae_lite PROPERTIES EXPORT_NAME lite)
 
 # What its users include, for an installation of it alone.
-set(msae_lite_headers core/error.h core/export.h lite/encoder.h models/activation.h models/operating_point.h PARENT_SCOPE)
+set(msae_lite_headers core/error.h core/export.h lite/encoder.h models/activation.h models/coding.h
+  models/operating_point.h PARENT_SCOPE)

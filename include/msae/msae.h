@@ -45,6 +45,7 @@
 #include "msae/io/latents.h"
 #include "msae/io/model_folder.h"
 #include "msae/models/activation.h"
+#include "msae/models/coding.h"
 #include "msae/models/model_options.h"
 #include "msae/models/operating_point.h"
 #include "msae/models/sparse_autoencoder.h"

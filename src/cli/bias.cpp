@@ -165,6 +165,7 @@ void run(BiasArguments& a) {
                     .data = data.rows->origin(),
                     .attribute = attribute.name,
                     .point = data.point.label(),
+                    .codes = data.coding.name(),
                     .with = std::count(values.begin(), values.end(), 1),
                     .without = std::count(values.begin(), values.end(), 0),
                     .confidence = a.groups.confidence,
@@ -195,13 +196,17 @@ void run(BiasArguments& a) {
   }
   report.rows.assign(all.begin(), all.begin() + report.removed);
 
-  if (shows_table(a.common)) print(report);
+  if (shows_table(a.common)) {
+    print_codes(std::cout, data.point, data.coding);
+    print(report);
+  }
   write_result(page, to_page(report));
   write_result(csv, csv_of(all));
   nlohmann::ordered_json json = {{"run", a.run},
                                  {"data", report.data},
                                  {"attribute", printable(report.attribute)},
                                  {"point", report.point},
+                                 {"codes", report.codes},
                                  {"with", report.with},
                                  {"without", report.without},
                                  {"compared", report.compared},

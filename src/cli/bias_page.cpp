@@ -4,6 +4,7 @@
 #include <sstream>
 
 #include "cli/page.h"
+#include "cli/point_options.h"
 #include "cli/table.h"
 
 namespace msae::cli {
@@ -89,7 +90,7 @@ std::string to_page(const BiasReport& report) {
   auto text = page_begin("Concepts and " + name, bias_style) + "<h1>Concepts and " + escaped(name) +
               "</h1>\n<p>" + std::to_string(report.with) + " rows with it and " +
               std::to_string(report.without) + " without, of " + escaped(report.data) + "; latents of " +
-              escaped(report.run) + " at " + escaped(report.point) + ". Of " +
+              escaped(report.run) + " at " + escaped(with_coding(report.point, report.codes)) + ". Of " +
               std::to_string(report.compared) + " active latents " + std::to_string(report.significant) +
               " differ between the groups at a false discovery rate of 5 %.</p>\n";
   text += "<h2>How well each concept tells the groups apart</h2>\n<figure>\n" + bias_plot(report) +

@@ -17,7 +17,7 @@ struct BiasRow {
 };
 
 struct BiasReport {
-  std::string run, data, attribute, point;
+  std::string run, data, attribute, point, codes;
   std::int64_t with = 0, without = 0;  ///< rows
   double confidence = 0.95;
   std::vector<BiasRow> rows;  ///< those most apart first

@@ -9,6 +9,7 @@
 #include "cli/page.h"
 #include "cli/pareto_plot.h"
 #include "cli/pareto_report.h"
+#include "cli/point_options.h"
 #include "cli/report/assets.h"
 #include "cli/table.h"
 #include "core/printable.h"
@@ -140,7 +141,8 @@ std::string heading(const ConceptPage& page) {
          std::to_string(e.latents) + " latents, dimension " + std::to_string(e.dim) + "; on " +
          std::to_string(e.rows) + " rows of " + escaped(e.data) +
          (e.view.empty() ? "" : " (" + escaped(e.view) + ")") + ". Concepts are shown at the point " +
-         escaped(page.point) + ": " + std::to_string(alive) + " latents are active on some row" +
+         escaped(with_coding(page.point, page.codes)) + ": " + std::to_string(alive) +
+         " latents are active on some row" +
          (page.names.of.empty() ? std::string(".") : ", " + std::to_string(named) + " have a name.") +
          "</p>\n";
 }
@@ -197,9 +199,10 @@ std::string plots(const ConceptPage& page) {
 
 std::string points_table(const ConceptPage& page) {
   const auto& points = page.report.evaluation.points;
+  const bool with_codes = has_other_codes(page.report.evaluation);
   std::string text = "<h2>Level by level</h2>\n<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead>" +
-                     table_row(point_header(points.front()), "th") + "</thead>\n<tbody>\n";
-  for (const auto& point : points) text += table_row(point_cells(point, points.front()), "td");
+                     table_row(point_header(points.front(), with_codes), "th") + "</thead>\n<tbody>\n";
+  for (const auto& point : points) text += table_row(point_cells(point, points.front(), with_codes), "td");
   return text + "</tbody>\n</table>\n</div>\n";
 }
 

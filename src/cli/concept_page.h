@@ -14,7 +14,7 @@
 namespace msae::cli {
 
 struct ConceptPage {
-  std::string run, point;
+  std::string run, point, codes;
   RunReport report = {};           ///< points of the frontier and the levels
   std::vector<Curve> curves = {};  ///< of the training; none where they are not known
   std::vector<concepts::LatentProfile> profiles = {};

@@ -9,6 +9,7 @@
 
 #include "cli/concept_page.h"
 #include "cli/concept_run.h"
+#include "cli/evaluate_runs.h"
 #include "cli/numbers.h"
 #include "cli/results.h"
 #include "cli/thumbnail.h"
@@ -146,10 +147,13 @@ ConceptPage page_of(const ReportArguments& a, models::SparseAutoencoder& model, 
   constexpr std::int64_t companions = 8;
   Pictures pictures;
   if (!a.images.empty()) pictures = find_pictures(a.images, data.rows->original_rows());
-  ConceptPage page{.run = a.run, .point = data.point.label(), .report = {}, .curves = training_curves(a.run)};
-  std::vector<std::int64_t> ks;
-  for (std::int64_t k = 8; k <= 512 && k < model.latents(); k *= 2) ks.push_back(k);
-  page.report = {a.run, evaluate_with_bar(model, *data.rows, {.k = ks}, a.common)};
+  ConceptPage page{.run = a.run,
+                   .point = data.point.label(),
+                   .codes = data.coding.name(),
+                   .report = {},
+                   .curves = training_curves(a.run)};
+  const eval::EvalOptions options{.k = usual_ks(model, data.coding), .coding = data.coding};
+  page.report = {a.run, evaluate_with_bar(model, *data.rows, options, a.common)};
   page.profiles = concepts::profiles(data.codes, {.top = a.top, .companions = companions});
   page.names = names_for(names, model, page.profiles);
   for (const auto& profile : page.profiles)
@@ -184,6 +188,7 @@ void run(ReportArguments& a) {
   const auto children =
       std::count_if(page.tree.begin(), page.tree.end(), [](const auto& node) { return node.parent >= 0; });
   if (shows_table(a.common)) {
+    print_codes(std::cout, data.point, data.coding);
     std::cout << a.out << ": " << alive << " active latents of " << model->latents() << ", " << named
               << " named, " << children << " with a parent, " << page.images.size() << " pictures; "
               << text.size() / 1000 << " kB, for a web browser\n";
@@ -192,6 +197,7 @@ void run(ReportArguments& a) {
                         {"run", a.run},
                         {"data", data.rows->origin()},
                         {"point", page.point},
+                        {"codes", page.codes},
                         {"active", alive},
                         {"named", named},
                         {"with_parent", children},

@@ -50,9 +50,10 @@ std::vector<std::string> read_row_labels(const ConceptArguments& a, const data::
 }
 
 concepts::Codes encode_with_bar(const ConceptArguments& a, models::SparseAutoencoder& model,
-                                data::EmbeddingSource& rows, models::OperatingPoint point) {
+                                data::EmbeddingSource& rows, models::OperatingPoint point,
+                                models::Coding coding) {
   ProgressBar bar(!a.common.quiet);
-  auto codes = concepts::encode(model, rows, point, [&](double share) {
+  auto codes = concepts::encode(model, rows, point, coding, [&](double share) {
     if (interrupted()) throw Error("interrupted while encoding " + rows.name() + "; nothing was written");
     if (share < 1) bar.update(share, "encoding " + printable(rows.name()));
   });
@@ -62,9 +63,9 @@ concepts::Codes encode_with_bar(const ConceptArguments& a, models::SparseAutoenc
 
 concepts::Codes read_matching_codes(const ConceptArguments& a, const models::SparseAutoencoder& model,
                                     const data::EmbeddingSource& rows) {
-  auto codes = concepts::read_codes(a.codes);
+  auto codes = concepts::read_codes(a.encoded);
   if (codes.latents == model.latents() && codes.rows == rows.rows()) return codes;
-  throw IoError("--codes: " + a.codes + " holds " + std::to_string(codes.rows) + " rows of " +
+  throw IoError("--encoded: " + a.encoded + " holds " + std::to_string(codes.rows) + " rows of " +
                 std::to_string(codes.latents) + " latents, but there are " + std::to_string(rows.rows()) +
                 " rows of " + a.data + " and " + std::to_string(model.latents()) + " latents of " + a.run);
 }
@@ -87,7 +88,7 @@ models::OperatingPoint point_labelled(const std::string& label, const models::Sp
   std::int64_t k = 0;
   if (label.rfind("k=", 0) == 0) std::from_chars(label.data() + 2, label.data() + label.size(), k);
   if (k >= 1 && k <= model.latents()) return Point::top(k);
-  throw IoError("--codes: " + file + " was made at a point that the model has not, '" + printable(label) +
+  throw IoError("--encoded: " + file + " was made at a point that the model has not, '" + printable(label) +
                 "'");
 }
 
@@ -101,16 +102,19 @@ void add_concept_run(CLI::App& command, ConceptArguments& a) {
 
 CLI::Option* add_concept_data(CLI::App& command, ConceptArguments& a, const std::string& what_for) {
   auto* data = command.add_option("--data", a.data, what_for)->type_name("DATA");
-  auto* codes =
+  auto* encoded =
       command
-          .add_option("--codes", a.codes,
+          .add_option("--encoded", a.encoded,
                       "Latents of DATA from a file that 'msae encode' wrote, in place of encoding DATA anew")
           ->type_name("FILE");
   add_point(command, a.point);
   command.get_option("--k")->description(
       "Keep the k largest positive latents [64, or as trained where a model has\nneither levels nor all "
       "positive latents]");
-  for (const auto* name : {"--k", "--level", "--all"}) codes->excludes(command.get_option(name));
+  add_coding(command, a.coding);
+  for (const auto* name : {"--k", "--level", "--all", "--codes", "--candidates"}) {
+    encoded->excludes(command.get_option(name));
+  }
   add_row_options(command, a.read);
   add_holdout(command, a.read, "Take only the share of the rows that 'train --holdout' holds out, e.g. 0.1");
   return data;
@@ -156,21 +160,22 @@ std::string ConceptData::label_of(std::int64_t place) const {
 }
 
 models::OperatingPoint concept_point(const ConceptArguments& a, const models::SparseAutoencoder& model) {
-  if (!a.codes.empty()) {
-    const auto label = concepts::point_of_codes(a.codes);
-    return label.empty() ? concepts::usual_point(model) : point_labelled(label, model, a.codes);
+  if (!a.encoded.empty()) {
+    const auto label = concepts::point_of_codes(a.encoded);
+    return label.empty() ? concepts::usual_point(model) : point_labelled(label, model, a.encoded);
   }
   return a.point.any() ? point_of(a.point, model, a.run) : concepts::usual_point(model);
 }
 
 ConceptData read_concept_data(const ConceptArguments& a, models::SparseAutoencoder& model) {
   const auto point = concept_point(a, model);
+  const auto coding = a.encoded.empty() ? coding_of(a.coding) : concepts::coding_of_codes(a.encoded);
   say_how_rows_were_read(a.run, a.data, a.read, a.common, false);
   const auto prepared = open_data(a.data, a.read, a.common);
-  ConceptData data{.rows = prepared.evaluated(), .point = point, .codes = {}};
+  ConceptData data{.rows = prepared.evaluated(), .point = point, .coding = coding, .codes = {}};
   data.labels = read_row_labels(a, *data.rows);
-  data.codes = a.codes.empty() ? encode_with_bar(a, model, *data.rows, point)
-                               : read_matching_codes(a, model, *data.rows);
+  data.codes = a.encoded.empty() ? encode_with_bar(a, model, *data.rows, point, coding)
+                                 : read_matching_codes(a, model, *data.rows);
   return data;
 }
 
@@ -223,7 +228,7 @@ torch::Tensor active_latents(const std::vector<concepts::LatentProfile>& profile
 }
 
 std::vector<std::string> files_read(const ConceptArguments& a, const std::vector<std::string>& more) {
-  std::vector<std::string> files{a.run, a.names.empty() ? usual_names_file(a.run) : a.names, a.codes};
+  std::vector<std::string> files{a.run, a.names.empty() ? usual_names_file(a.run) : a.names, a.encoded};
   for (const auto& name : {a.data, a.labels, a.label_names}) files.push_back(data::split_name(name).file);
   for (const auto& name : more) files.push_back(data::split_name(name).file);
   return files;

@@ -22,14 +22,15 @@ namespace msae::cli {
 
 struct ConceptArguments {
   Common common;
-  std::string run, data, names, labels, label_names, codes;
+  std::string run, data, names, labels, label_names, encoded;
   PointArguments point;
+  CodingArguments coding;
   data::ReadOptions read;
 };
 
 /// Adds RUN.
 void add_concept_run(CLI::App& command, ConceptArguments& arguments);
-/// Adds --data, how it is read, which latents are kept, and --codes.
+/// Adds --data, how it is read, which latents are kept, who finds them, and --encoded.
 CLI::Option* add_concept_data(CLI::App& command, ConceptArguments& arguments, const std::string& what_for);
 /// Adds --names.
 void add_names(CLI::App& command, ConceptArguments& arguments);
@@ -40,6 +41,7 @@ void add_labels(CLI::App& command, ConceptArguments& arguments);
 struct ConceptData {
   std::shared_ptr<data::EmbeddingSource> rows;
   models::OperatingPoint point;
+  models::Coding coding;
   concepts::Codes codes;
   std::vector<std::string> labels = {};  ///< [rows in the file], or none
 
@@ -55,7 +57,7 @@ struct ConceptData {
 /// The point that the options name, or the usual one of concepts.
 models::OperatingPoint concept_point(const ConceptArguments& arguments,
                                      const models::SparseAutoencoder& model);
-/// Encodes the data, or takes --codes, with a progress bar. \throws msae::Error once interrupted()
+/// Encodes the data, or takes --encoded, with a progress bar. \throws msae::Error once interrupted()
 ConceptData read_concept_data(const ConceptArguments& arguments, models::SparseAutoencoder& model);
 
 /// concepts::find_hierarchy() with a progress bar. \throws msae::Error once interrupted()

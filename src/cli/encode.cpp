@@ -22,6 +22,7 @@ struct EncodeArguments {
   Common common;
   std::string run, data, out, labels;
   PointArguments point;
+  CodingArguments coding;
   bool force = false;
   data::ReadOptions read;
   io::LatentsOptions options;
@@ -64,14 +65,16 @@ void report(const EncodeArguments& a, const data::Prepared& data, const io::Late
   const auto active = static_cast<double>(done.entries) / static_cast<double>(done.rows);
   if (shows_table(a.common)) {
     Table table({"file", "point", "rows", "latents", "entries", "active per row", "seconds"});
-    table.add({a.out, a.options.point.label(), std::to_string(done.rows), std::to_string(done.latents),
-               std::to_string(done.entries), fixed(active, 1), fixed(seconds, 1)});
+    table.add({a.out, with_coding(a.options.point.label(), a.options.coding.name()),
+               std::to_string(done.rows), std::to_string(done.latents), std::to_string(done.entries),
+               fixed(active, 1), fixed(seconds, 1)});
     table.print(std::cout);
   }
   nlohmann::ordered_json json = {{"file", a.out},
                                  {"run", a.run},
                                  {"data", data.evaluated()->origin()},
                                  {"point", a.options.point.label()},
+                                 {"codes", a.options.coding.name()},
                                  {"rows", done.rows},
                                  {"latents", done.latents},
                                  {"entries", done.entries},
@@ -85,6 +88,7 @@ void report(const EncodeArguments& a, const data::Prepared& data, const io::Late
 void run(EncodeArguments& a) {
   apply(a.common);
   a.options.validate();
+  a.options.coding = coding_of(a.coding);
   check_out(a);
   const auto device = resolve_device(a.common.device);
   const auto model = io::load(a.run, device);
@@ -113,6 +117,7 @@ void add_encode(CLI::App& program) {
       ->required();
   command.add_option("--out", a.out, "HDF5 file to write")->type_name("FILE")->required();
   add_point(command, a.point);
+  add_coding(command, a.coding);
   command
       .add_option("--labels", a.labels,
                   "Names of the rows, to be written beside them: file.h5:/path (strings or integers),\n"

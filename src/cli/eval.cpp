@@ -58,7 +58,8 @@ void add_eval(CLI::App& program) {
                  "Examples:\n"
                  "  msae eval run --data clip.h5:/test\n"
                  "  msae eval run other --data clip.h5:/test --k 8,32,128 --json points.json\n"
-                 "  msae eval run --data clip.h5:/test --activity --cknna 2000");
+                 "  msae eval run --data clip.h5:/test --activity --cknna 2000\n"
+                 "  msae eval run --data clip.h5:/test --codes pursuit --candidates 512");
   command.callback([arguments] { run(*arguments); });
 }
 

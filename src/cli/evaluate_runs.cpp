@@ -8,14 +8,23 @@
 namespace msae::cli {
 namespace {
 
-eval::EvalOptions options_for(const models::SparseAutoencoder& model, const EvaluationArguments& a) {
+eval::EvalOptions options_for(const models::SparseAutoencoder& model, const EvaluationArguments& a,
+                              const models::Coding& coding) {
   auto options = a.options;
-  if (!a.usual_k || !a.k.empty()) return options;
-  for (std::int64_t k = 8; k <= 512 && k < model.latents(); k *= 2) options.k.push_back(k);
+  options.coding = coding;
+  if (a.usual_k && a.k.empty()) options.k = usual_ks(model, coding);
   return options;
 }
 
 }  // namespace
+
+std::vector<std::int64_t> usual_ks(const models::SparseAutoencoder& model, const models::Coding& coding) {
+  std::vector<std::int64_t> ks;
+  for (std::int64_t k = 8; k <= 512 && k < model.latents(); k *= 2) {
+    if (coding.candidates == 0 || k <= coding.candidates) ks.push_back(k);
+  }
+  return ks;
+}
 
 void add_runs(CLI::App& command, EvaluationArguments& a) {
   command.add_option("RUN", a.runs, "Folders of trained models, or .pth and .safetensors files of models")
@@ -32,6 +41,11 @@ void add_runs(CLI::App& command, EvaluationArguments& a) {
 }
 
 void add_ways_to_evaluate(CLI::App& command, EvaluationArguments& a) {
+  if (a.several_codes) {
+    add_codings(command, a.coding);
+  } else {
+    add_coding(command, a.coding);
+  }
   command.add_flag("--centred", a.options.centred,
                    "Take cosine, NMAE, FVU/row, CKNNA and mono after subtracting the model's mean\n"
                    "[of the original rows]");
@@ -61,13 +75,15 @@ active: mean latents other than zero per row; sparsity: share of zeros; FVU: sum
 sum of squared deviations from the data's mean; expl.: explained variance, 1 - variance of the residual over
 that of the data; FVU/row: the published variant, a mean of per-row ratios; dead: share of latents that no row
 activates; CKNNA: whether rows and latents have the same 10 nearest neighbours; mono: mean cosine of the rows
-that activate a latent, over all latents.
+that activate a latent, over all latents. Codes are those of --codes where a row keeps no more latents
+than it has coordinates (nor more than --candidates), and the encoder's at wider points.
 )";
 }
 
 data::Prepared prepare_to_evaluate(EvaluationArguments& a) {
   apply(a.common);
   if (!a.k.empty()) a.options.k = parse_integers(a.k, "--k");
+  codings_of(a.coding);
   a.options.validate();
   resolve_device(a.common.device);
   watch_interrupts();
@@ -79,15 +95,18 @@ void evaluate_runs(const EvaluationArguments& a, const data::Prepared& data,
                    const std::function<void(RunReport, const models::SparseAutoencoder&)>& done) {
   const auto device = resolve_device(a.common.device);
   auto& rows = *data.evaluated();
+  const auto codings = codings_of(a.coding);
   for (const auto& folder : a.runs) {
     const auto model = io::load(folder, device);
-    eval::check(*model, rows, options_for(*model, a));
+    for (const auto& coding : codings) eval::check(*model, rows, options_for(*model, a, coding));
     if (also_check) also_check(*model);
   }
   for (const auto& folder : a.runs) {
     const auto model = io::load(folder, device);
     say_how_rows_were_read(folder, a.data, a.read, a.common, true);
-    done({folder, evaluate_with_bar(*model, rows, options_for(*model, a), a.common)}, *model);
+    for (const auto& coding : codings) {
+      done({folder, evaluate_with_bar(*model, rows, options_for(*model, a, coding), a.common)}, *model);
+    }
   }
 }
 

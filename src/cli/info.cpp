@@ -123,7 +123,7 @@ Json file_info(const fs::path& file) {
   Json json = {{"kind", "data"}, {"path", file.string()}};
   if (data::hdf5::is_hdf5(file)) {
     const auto opened = data::hdf5::File::open(file);
-    for (const auto* name : {"run", "data", "view", "point"}) {  // of a file of 'msae encode'
+    for (const auto* name : {"run", "data", "view", "point", "codes"}) {  // of a file of 'msae encode'
       if (const auto value = opened.attribute(name); !value.empty()) json[name] = value;
     }
   }

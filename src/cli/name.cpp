@@ -146,6 +146,7 @@ void print(const Named& named, const NameArguments& a) {
 
 void run(NameArguments& a) {
   apply(a.common);
+  coding_of(a.coding);
   a.options.seed = a.common.seed;
   a.options.validate();
   if (a.out.empty()) a.out = usual_names_file(a.run);
@@ -158,7 +159,7 @@ void run(NameArguments& a) {
   check_target(csv);
   check_target(out);
   refuse_shared_files({out, csv, json_target(a.common)},
-                      {a.run, a.codes, data::split_name(a.data).file, data::split_name(a.vocabulary).file,
+                      {a.run, a.encoded, data::split_name(a.data).file, data::split_name(a.vocabulary).file,
                        data::split_name(words_file(a.vocabulary, a.words)).file});
   Named named{.model = io::load(a.run, device), .vocabulary = {}, .naming = {}, .names = {}, .profiles = {}};
   named.vocabulary = read_words(a.vocabulary, a.words, *named.model);
@@ -168,9 +169,11 @@ void run(NameArguments& a) {
                       " the word of an earlier one; such a word is the mean of its embeddings");
   }
   torch::Tensor active;
+  std::optional<ConceptData> data;
   if (!a.data.empty()) {
     watch_interrupts();
-    named.profiles = concepts::profiles(read_concept_data(a, *named.model).codes, {.top = 0});
+    data = read_concept_data(a, *named.model);
+    named.profiles = concepts::profiles(data->codes, {.top = 0});
     active = active_latents(named.profiles);
   }
   named.naming = concepts::name_latents(named.model->decoder, named.vocabulary, a.options, active);
@@ -178,7 +181,10 @@ void run(NameArguments& a) {
   named.names = concepts::names_of(named.naming, named.vocabulary);
   concepts::write_names(a.out, *named.model, named.names);
   write_result(csv, csv_of(named));
-  if (shows_table(a.common)) print(named, a);
+  if (shows_table(a.common)) {
+    if (data) print_codes(std::cout, data->point, data->coding);
+    print(named, a);
+  }
   write_json(a.common, json_of(named));
   const bool usual = a.out == usual_names_file(a.run);
   say(a.common, "The names are in " + a.out +

@@ -38,7 +38,7 @@ void add_pareto(CLI::App& program) {
   auto& command = *program.add_subcommand(
       "pareto", "Compare runs: which points are worth having, a plot, the hypervolume");
   auto arguments = std::make_shared<ParetoArguments>();
-  arguments->usual_k = true;
+  arguments->usual_k = arguments->several_codes = true;
   add_runs(command, *arguments);
   command.add_option("--out", arguments->out, "A web page with the plot, complete in itself")
       ->type_name("FILE");
@@ -55,6 +55,7 @@ void add_pareto(CLI::App& program) {
       "a run adds points below the lines between those of others, all together may have less than one.\n"
       "Examples:\n"
       "  msae pareto run other --data clip.h5:/test --out report.html\n"
+      "  msae pareto run --data clip.h5:/test --codes encoder,refit,pursuit --out report.html\n"
       "  msae pareto sweep/*/ --data clip.h5:/test --k 8,32,128 --csv points.csv");
   command.callback([arguments] { run(*arguments); });
 }

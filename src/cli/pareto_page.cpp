@@ -1,6 +1,7 @@
 #include "cli/pareto_page.h"
 
 #include <algorithm>
+#include <set>
 #include <sstream>
 
 #include "cli/page.h"
@@ -18,6 +19,7 @@ constexpr const char* style = R"(
 .legend li { display: flex; align-items: center; } .key, .band { flex: none; width: 52px; margin-right: .5rem; }
 .key { height: 20px; } .band { height: 7px; background: var(--soft); opacity: .35; }
 th:nth-child(-n+2), td:nth-child(-n+2) { text-align: left; }
+.codes th:nth-child(3), .codes td:nth-child(3) { text-align: left; }
 td:first-child { max-width: 20rem; overflow: hidden; text-overflow: ellipsis; }
 tr.dominated td { color: var(--soft); }
 #tip { position: fixed; pointer-events: none; white-space: pre; background: var(--tip); color: var(--ink);
@@ -43,7 +45,9 @@ for (const point of document.querySelectorAll('figure .point')) {
 
 std::string head(const ParetoReport& report) {
   const auto& e = report.runs.front().report.evaluation;
-  const auto count = report.runs.size();
+  std::set<std::string> folders;
+  for (const auto& run : report.runs) folders.insert(run.report.run);
+  const auto count = folders.size();
   const auto runs = std::to_string(count) + (count == 1 ? " run" : " runs");
   return page_begin("Sparsity and reconstruction of " + runs, style) +
          "<h1>Sparsity and reconstruction</h1>\n<p>" + runs + " on " + std::to_string(e.rows) + " rows of " +
@@ -94,15 +98,18 @@ std::string legend(const ParetoReport& report) {
 
 std::string table(const ParetoReport& report) {
   const auto& first = report.runs.front().report.evaluation.points.front();
-  auto header = point_header(first);
+  const bool with_codes = std::any_of(report.runs.begin(), report.runs.end(),
+                                      [](const auto& run) { return has_other_codes(run.report.evaluation); });
+  auto header = point_header(first, with_codes);
   header.insert(header.begin(), "run");
   header.emplace_back("frontier");
-  auto text = "<h2>All points</h2>\n<div class=\"scroll\" tabindex=\"0\">\n<table>\n<thead>" +
-              table_row(header, "th") + "</thead>\n<tbody>\n";
+  auto text = "<h2>All points</h2>\n<div class=\"scroll\" tabindex=\"0\">\n<table" +
+              std::string(with_codes ? " class=\"codes\"" : "") + ">\n<thead>" + table_row(header, "th") +
+              "</thead>\n<tbody>\n";
   for (const auto& run : report.runs) {
     for (std::size_t i = 0; i < run.report.evaluation.points.size(); ++i) {
       const bool dominated = run.report.dominated[i];
-      auto cells = point_cells(run.report.evaluation.points[i], first);
+      auto cells = point_cells(run.report.evaluation.points[i], first, with_codes);
       cells.insert(cells.begin(), run.name);
       cells.emplace_back(dominated ? "dominated" : "yes");
       text += table_row(cells, "td", dominated ? "dominated" : "");

@@ -55,8 +55,10 @@ Points drawn(const RunReport& report) {
 }
 
 std::string about(const eval::Point& point, const ComparedRun& run, bool dominated) {
-  return run.name + "\n" + point.label + (dominated ? ", dominated" : ", on the frontier") + "\nactive " +
-         fixed(point.active, 1) + "\nFVU " + fixed(point.fvu, 4) + "\ncosine " + fixed(point.cosine, 4);
+  const bool as_run = point.codes == run.report.evaluation.codes;
+  return run.name + "\n" + point.label + (as_run ? "" : ", by the " + point.codes) +
+         (dominated ? ", dominated" : ", on the frontier") + "\nactive " + fixed(point.active, 1) + "\nFVU " +
+         fixed(point.fvu, 4) + "\ncosine " + fixed(point.cosine, 4);
 }
 
 class Plot {

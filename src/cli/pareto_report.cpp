@@ -9,6 +9,7 @@
 #include <set>
 #include <stdexcept>
 
+#include "cli/point_options.h"
 #include "cli/table.h"
 #include "core/printable.h"
 #include "msae/eval/pareto.h"
@@ -35,6 +36,8 @@ std::string last_parts(const fs::path& path, std::ptrdiff_t count) {
 }
 
 std::vector<std::string> shortest_names(const std::vector<RunReport>& reports) {
+  std::set<fs::path> folders;
+  for (const auto& report : reports) folders.insert(whole_path(report.run));
   for (std::ptrdiff_t count = 1;; ++count) {
     std::vector<std::string> names;
     std::ptrdiff_t most_parts = 0;
@@ -43,7 +46,7 @@ std::vector<std::string> shortest_names(const std::vector<RunReport>& reports) {
       names.push_back(last_parts(path, count));
       most_parts = std::max(most_parts, std::distance(path.begin(), path.end()));
     }
-    if (std::set(names.begin(), names.end()).size() == names.size() || count >= most_parts) return names;
+    if (std::set(names.begin(), names.end()).size() == folders.size() || count >= most_parts) return names;
   }
 }
 
@@ -93,7 +96,8 @@ ParetoReport compare(std::vector<RunReport> reports) {
     for (std::size_t point = 0; point < own.size(); ++point) places.push_back({run, point});
     all.insert(all.end(), own.begin(), own.end());
     reports[run].dominated.resize(own.size());
-    result.runs.push_back({std::move(reports[run]), names[run], eval::hypervolume(own)});
+    const auto name = with_coding(names[run], reports[run].evaluation.codes);
+    result.runs.push_back({std::move(reports[run]), name, eval::hypervolume(own)});
   }
   const eval::ParetoFrontier frontier(all);
   for (std::size_t i = 0; i < all.size(); ++i) {

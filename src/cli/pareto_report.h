@@ -10,10 +10,10 @@
 
 namespace msae::cli {
 
-/// One of the runs, and how the others leave it.
+/// One of the runs, by one kind of codes, and how the others leave it.
 struct ComparedRun {
   RunReport report;        ///< with `dominated`
-  std::string name;        ///< the end of the folder's path, as short as tells all runs apart
+  std::string name;        ///< the end of the folder's path, as short as tells all runs apart, and the codes
   double hypervolume = 0;  ///< of its points alone
 };
 
@@ -30,7 +30,7 @@ struct ParetoReport {
 /// \throws std::invalid_argument when two of the folders are one, "RUN: ..."
 void refuse_runs_given_twice(const std::vector<std::string>& folders);
 
-/// Of runs in different folders.
+/// Of runs in different folders, or of one by different codes.
 ParetoReport compare(std::vector<RunReport> reports);
 
 void print(std::ostream& out, const ParetoReport& report);

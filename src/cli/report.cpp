@@ -50,15 +50,20 @@ std::string point_name(const eval::Point& point) {
                                                     : point.label;
 }
 
-std::vector<std::string> point_header(const eval::Point& like) {
+bool has_other_codes(const eval::Evaluation& evaluation) {
+  return evaluation.codes != models::Coding::encoder().name();
+}
+
+std::vector<std::string> point_header(const eval::Point& like, bool with_codes) {
   std::vector<std::string> header{"point",   "active", "sparsity", "FVU", "expl.",
                                   "FVU/row", "cosine", "NMAE",     "dead"};
+  if (with_codes) header.insert(header.begin() + 1, "codes");
   if (like.cknna) header.emplace_back("CKNNA");
   if (like.monosemanticity) header.emplace_back("mono");
   return header;
 }
 
-std::vector<std::string> point_cells(const eval::Point& point, const eval::Point& like) {
+std::vector<std::string> point_cells(const eval::Point& point, const eval::Point& like, bool with_codes) {
   std::vector<std::string> cells{point_name(point),
                                  fixed(point.active, 1),
                                  fixed(point.sparsity, 4),
@@ -68,6 +73,7 @@ std::vector<std::string> point_cells(const eval::Point& point, const eval::Point
                                  fixed(point.cosine, 4),
                                  fixed(point.nmae, 4),
                                  percent(point.dead_fraction)};
+  if (with_codes) cells.insert(cells.begin() + 1, point.codes);
   if (like.cknna) cells.push_back(value(point.cknna.value_or(NAN), 4));
   if (like.monosemanticity) cells.push_back(value(point.monosemanticity.value_or(NAN), 3));
   return cells;
@@ -76,14 +82,16 @@ std::vector<std::string> point_cells(const eval::Point& point, const eval::Point
 void print(std::ostream& out, const RunReport& report) {
   const auto& e = report.evaluation;
   const auto& first = e.points.front();
-  out << report.run << ": " << e.model << ", " << e.latents << " latents, on " << e.rows << " rows of "
-      << e.data << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
+  const bool with_codes = has_other_codes(e);
+  out << report.run << ": " << e.model << ", " << e.latents << " latents"
+      << (with_codes ? ", codes by " + e.codes : "") << ", on " << e.rows << " rows of " << e.data
+      << (e.view.empty() ? "" : " (" + e.view + ")") << (e.centred ? ", centred" : "") << "\n";
   const bool marked = !report.dominated.empty();
-  auto header = point_header(first);
+  auto header = point_header(first, with_codes);
   if (marked) header.emplace_back();
   Table table(std::move(header));
   for (std::size_t i = 0; i < e.points.size(); ++i) {
-    auto cells = point_cells(e.points[i], first);
+    auto cells = point_cells(e.points[i], first, with_codes);
     if (marked) cells.emplace_back(report.dominated.at(i) ? "dominated" : "");
     table.add(std::move(cells));
   }
@@ -106,7 +114,8 @@ nlohmann::ordered_json to_json(const eval::Point& point) {
                                  {"nmae", point.nmae},
                                  {"dead_fraction", point.dead_fraction},
                                  {"never_active", point.never_active},
-                                 {"mean_magnitude", point.mean_magnitude}};
+                                 {"mean_magnitude", point.mean_magnitude},
+                                 {"codes", point.codes}};
   if (point.cknna) json["cknna"] = *point.cknna;
   if (point.monosemanticity) json["monosemanticity"] = *point.monosemanticity;
   if (point.activity) json["activity"] = to_json(*point.activity);
@@ -121,6 +130,7 @@ nlohmann::ordered_json to_json(const RunReport& report) {
                                  {"dim", e.dim},
                                  {"latents", e.latents},
                                  {"model", e.model},
+                                 {"codes", e.codes},
                                  {"centred", e.centred},
                                  {"decoder_orthogonality", e.decoder_orthogonality},
                                  {"fvu_without_latents", e.fvu_without_latents},

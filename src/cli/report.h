@@ -23,9 +23,12 @@ struct RunReport {
 std::string point_name(const eval::Point& point);
 
 /// What tables have of a point: names of the columns, and their cells.
-/// \param like the first point of the table, which has what all of them have
-std::vector<std::string> point_header(const eval::Point& like);
-std::vector<std::string> point_cells(const eval::Point& point, const eval::Point& like);
+/// \param like       the first point of the table, which has what all of them have
+/// \param with_codes whether to say whose codes they are
+std::vector<std::string> point_header(const eval::Point& like, bool with_codes);
+std::vector<std::string> point_cells(const eval::Point& point, const eval::Point& like, bool with_codes);
+/// Whether any of its codes are not the encoder's.
+bool has_other_codes(const eval::Evaluation& evaluation);
 
 void print(std::ostream& out, const RunReport& report);
 nlohmann::ordered_json to_json(const RunReport& report);

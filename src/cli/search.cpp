@@ -56,10 +56,11 @@ torch::Tensor read_query(const SearchArguments& a, const models::SparseAutoencod
 }
 
 std::vector<concepts::QueryLatent> encode_one(models::SparseAutoencoder& model, const torch::Tensor& row,
-                                              models::OperatingPoint point) {
+                                              const ConceptData& data) {
   const torch::NoGradGuard no_grad;
-  const auto latents = model.encode(row.to(model.decoder.device(), model.decoder.scalar_type()), point)
-                           .to(torch::kCPU, torch::kFloat32);
+  const auto latents =
+      model.encode(row.to(model.decoder.device(), model.decoder.scalar_type()), data.point, data.coding)
+          .to(torch::kCPU, torch::kFloat32);
   const auto places = latents[0].nonzero().flatten();
   std::vector<concepts::QueryLatent> query;
   for (std::int64_t i = 0; i < places.numel(); ++i) {
@@ -104,7 +105,7 @@ SearchQuery query_of(const SearchArguments& a, models::SparseAutoencoder& model,
     take(concepts::query_of(data.codes, query.itself));
   } else if (!a.query.empty()) {
     query.embedding = read_query(a, model);
-    take(encode_one(model, query.embedding, data.point));
+    take(encode_one(model, query.embedding, data));
   }
   if (!a.with.empty() || !a.without.empty()) {
     const auto profiles = concepts::profiles(data.codes, {.top = 0});
@@ -201,8 +202,10 @@ void run(SearchArguments& a) {
   }
 
   const auto label = [&](std::int64_t place) { return printable(data.label_of(place)); };
-  nlohmann::ordered_json json = {
-      {"run", a.run}, {"data", data.rows->origin()}, {"point", data.point.label()}};
+  nlohmann::ordered_json json = {{"run", a.run},
+                                 {"data", data.rows->origin()},
+                                 {"point", data.point.label()},
+                                 {"codes", data.coding.name()}};
   json["hits"] = nlohmann::ordered_json::array();
   std::vector<std::string> header{"rank", "row"};
   if (!data.labels.empty()) header.push_back("label");
@@ -223,7 +226,10 @@ void run(SearchArguments& a) {
     table.add(std::move(cells));
     json["hits"].push_back(std::move(entry));
   }
-  if (shows_table(a.common)) table.print(std::cout);
+  if (shows_table(a.common)) {
+    print_codes(std::cout, data.point, data.coding);
+    table.print(std::cout);
+  }
   if (a.plain) {
     json["plain"] = nlohmann::ordered_json::array();
     std::vector<std::string> plain_header{"rank", "row"};
@@ -290,7 +296,7 @@ void add_search(CLI::App& program) {
       "  msae search run --data clip.h5:/test --row 17 --plain\n"
       "  msae search run --data clip.h5:/test --with dog=2 --without snow\n"
       "  msae encode run --data clip.h5:/test --out latents.h5 --k 64   # once; then, many times:\n"
-      "  msae search run --data clip.h5:/test --codes latents.h5 --with dog");
+      "  msae search run --data clip.h5:/test --encoded latents.h5 --with dog");
   command.callback([arguments] { run(*arguments); });
 }
 

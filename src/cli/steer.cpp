@@ -10,6 +10,7 @@
 #include "data/hdf5_file.h"
 #include "data/name.h"
 #include "io/model_rows.h"
+#include "models/refined_codes.h"
 #include "msae/concepts/search.h"
 #include "msae/concepts/steering.h"
 #include "msae/concepts/vocabulary.h"
@@ -73,10 +74,14 @@ void check_names(const SteerArguments& a, const concepts::Names* names,
   for (const auto& name : a.remove) latents_of(name, names, model, "--remove");
 }
 
+concepts::SteeringOptions options_for(const SteerArguments& a, const ConceptData& data) {
+  return {.point = data.point, .coding = data.coding, .keep_residual = !a.decoded_alone};
+}
+
 torch::Tensor steered_rows(models::SparseAutoencoder& model, const torch::Tensor& rows,
                            const SteerArguments& a, const std::vector<concepts::LatentEdit>& edits,
-                           models::OperatingPoint point) {
-  return concepts::steer(model, rows, edits, {.point = point, .keep_residual = !a.decoded_alone})
+                           const ConceptData& data) {
+  return concepts::steer(model, rows, edits, options_for(a, data))
       .embeddings.to(torch::kCPU, torch::kFloat32)
       .contiguous();
 }
@@ -94,13 +99,13 @@ void write_steered(models::SparseAutoencoder& model, const ConceptData& data, co
     auto out = file.create_rows<float>("/embeddings", {rows, dim});
     ProgressBar bar(!a.common.quiet);
     io::for_each_batch(
-        model, *data.rows, 4096,
+        model, *data.rows, models::rows_at_a_time(data.coding, 4096),
         [&](double share) {
           if (interrupted()) throw Error("interrupted, and " + a.out + " was not written");
           if (share < 1) bar.update(share, "steering " + printable(data.rows->name()));
         },
         [&](std::int64_t first, const torch::Tensor& batch) {
-          const auto steered = steered_rows(model, batch, a, edits, data.point);
+          const auto steered = steered_rows(model, batch, a, edits, data);
           out.write_rows<float>(static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(batch.size(0)),
                                 {steered.const_data_ptr<float>(), static_cast<std::size_t>(steered.numel())});
         });
@@ -212,18 +217,20 @@ void run(SteerArguments& a) {
   watch_interrupts();
   const auto data = read_concept_data(a, *model);
   const auto edits = edits_of(a, named, *model, concepts::profiles(data.codes, {.top = 0}));
-  nlohmann::ordered_json json = {
-      {"run", a.run}, {"data", data.rows->origin()}, {"point", data.point.label()}};
+  nlohmann::ordered_json json = {{"run", a.run},
+                                 {"data", data.rows->origin()},
+                                 {"point", data.point.label()},
+                                 {"codes", data.coding.name()}};
   if (a.row) {
     const auto place = data.place_of(*a.row, "--row");
     std::vector<float> values(static_cast<std::size_t>(data.rows->dim()));
     data.rows->read(place, 1, values);
     const auto row = io::model_rows(*model, values);
-    const auto steered =
-        concepts::steer(*model, row, edits, {.point = data.point, .keep_residual = !a.decoded_alone});
+    const auto steered = concepts::steer(*model, row, edits, options_for(a, data));
     const auto before = row.to(torch::kCPU, torch::kFloat32),
                after = steered.embeddings.to(torch::kCPU, torch::kFloat32);
     json["row"] = *a.row;
+    if (shows_table(a.common)) print_codes(std::cout, data.point, data.coding);
     json["latents"] = show_latents(a, named, edits, steered);
     const auto cosine = torch::cosine_similarity(before, after).item<double>();
     json["cosine"] = cosine;

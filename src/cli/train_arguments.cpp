@@ -33,11 +33,12 @@ void let_file_give_way(TrainArguments& a, std::int64_t latents, std::int64_t row
     drop("levels", "auto");
     a.levels = "auto";
   }
-  const bool is_list = a.weights != "uniform" && a.weights != "reverse";
+  const std::set<std::string> names{"auto", "uniform", "reverse", "trapezoid"};
+  const bool is_list = names.count(a.weights) == 0;
   if (of_file("weights") && other_levels && is_list &&
       parse_numbers(a.weights, "--weights").size() != levels_of(a, latents).size()) {
-    drop("weights", "uniform");
-    a.weights = "uniform";
+    drop("weights", "auto");
+    a.weights = "auto";
   }
   if (of_file("shuffle-rows") && !of_file("data")) a.shuffle_rows = "auto";  // it was for rows in that memory
   if (of_file("batch-size") && !of_file("data") && *a.batch_size > rows) a.batch_size.reset();
@@ -103,6 +104,10 @@ train::TrainOptions train_options(const TrainArguments& a, const models::SparseA
   }
   override_with(a.steps, o.steps);
   override_with(a.batch_size, o.batch_size);
+  if (o.learning_rate == 0) o.learning_rate = train::usual_learning_rate(model.dim);
+  if (a.learning_rate == 0.0) {
+    throw std::invalid_argument("--lr: must be positive and finite in float32, not 0");
+  }
   override_with(a.learning_rate, o.learning_rate);
   override_with(a.warmup, o.warmup);
   override_with(a.decay, o.decay);
@@ -115,6 +120,8 @@ train::TrainOptions train_options(const TrainArguments& a, const models::SparseA
   o.median_bias = a.median_bias;
   if (a.unit_norm) o.unit_norm = unit_norm(*a.unit_norm);
   override_with(a.clip, o.clip);
+  override_with(a.beta1, o.beta1);
+  override_with(a.beta2, o.beta2);
   override_with(a.weight_decay, o.weight_decay);
   if (a.schedule) {
     if (*a.schedule == "published" && a.preset != "reference") {

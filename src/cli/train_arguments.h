@@ -23,13 +23,13 @@ struct TrainArguments {
   std::int64_t log_every = 0;
   std::string memory = "auto", shuffle_rows = "auto";
   std::string levels = "auto";
-  std::string weights = "uniform";
+  std::string weights = "auto";
   std::string ranking = "positive";
   bool tied = false, normalise_rows = false, batch_levels = false;
   double soft_cap = 0;
   std::optional<double> threshold, bandwidth;
   std::optional<std::int64_t> k, latents, expansion, epochs, steps, batch_size;
-  std::optional<double> learning_rate, warmup, decay, l1, l0, clip, weight_decay;
+  std::optional<double> learning_rate, warmup, decay, l1, l0, clip, beta1, beta2, weight_decay;
   std::optional<std::string> schedule, loss, unit_norm;
   std::optional<double> dense_decode, dense_decoder_gradient, dense_encoder_gradient, dense_level;
   bool plain_l1 = false, median_bias = false;

@@ -7,9 +7,11 @@
 namespace msae::cli {
 namespace {
 
-std::vector<double> weights_of(const TrainArguments& a, std::size_t levels) {
-  if (a.weights == "reverse") return models::reverse_weights(levels);
-  if (a.weights == "uniform") return std::vector<double>(levels, 1.0);
+std::vector<double> weights_of(const TrainArguments& a, const std::vector<std::int64_t>& levels) {
+  const bool by_log = a.weights == "auto" && a.preset == "default" && a.model == "matryoshka";
+  if (by_log || a.weights == "trapezoid") return models::trapezoid_weights(levels);
+  if (a.weights == "reverse") return models::reverse_weights(levels.size());
+  if (a.weights == "auto" || a.weights == "uniform") return std::vector<double>(levels.size(), 1.0);
   return parse_numbers(a.weights, "--weights");
 }
 
@@ -26,7 +28,7 @@ models::Activation activation_of(const TrainArguments& a, std::int64_t latents) 
     return jump;
   }
   auto levels = levels_of(a, latents);
-  auto weights = weights_of(a, levels.size());
+  auto weights = weights_of(a, levels);
   if (a.model == "matryoshka")
     return models::Matryoshka{std::move(levels), std::move(weights), a.batch_levels};
   return models::PrefixMatryoshka{k, std::move(levels), std::move(weights)};
@@ -48,7 +50,7 @@ void refuse_what_does_not_apply(const TrainArguments& a) {
   const char* nested = "matryoshka and prefix-matryoshka";
   refuse_unless(has_k, a.k.has_value(), "--k", "topk, batch-topk and prefix-matryoshka");
   refuse_unless(has_levels(a), a.levels != "auto", "--levels", nested);
-  refuse_unless(has_levels(a), a.weights != "uniform", "--weights", nested);
+  refuse_unless(has_levels(a), a.weights != "auto", "--weights", nested);
   refuse_unless(matryoshka, a.batch_levels, "--batch-levels", "matryoshka");
   refuse_unless(!matryoshka, a.l1.value_or(0) > 0, "--l1", "all other models");
   refuse_unless(jump, a.l0.value_or(0) > 0, "--l0", "jump-relu");

@@ -37,7 +37,7 @@ void add_model_options(CLI::App& command, TrainArguments& a) {
   command
       .add_option("--levels", a.levels,
                   "matryoshka: latents kept per level, e.g. 64,128,256; end it with the number of\n"
-                  "latents to train them all too; auto: 8,16,...,512 and all (reference: from 64 on);\n"
+                  "latents to train them all too; auto: 8,16,...,512 (reference: 64,128,... and all);\n"
                   "prefix-matryoshka: sizes of the nested dictionaries; auto: 1/8, 1/4, 1/2, all")
       ->type_name("auto|K,K,...")
       ->capture_default_str()
@@ -45,8 +45,10 @@ void add_model_options(CLI::App& command, TrainArguments& a) {
   command
       .add_option("--weights", a.weights,
                   "matryoshka, prefix-matryoshka: weight of each level's loss: uniform, reverse\n"
-                  "(the first weighs most) or a list")
-      ->type_name("uniform|reverse|W,W,...")
+                  "(the first weighs most), trapezoid (the mean over log k: of levels that double, the\n"
+                  "first and the last count half) or a list; auto: trapezoid for matryoshka, uniform for\n"
+                  "prefix-matryoshka and --preset reference")
+      ->type_name("NAME|W,W,...")
       ->capture_default_str()
       ->group(group);
   command
@@ -86,12 +88,14 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   whole("--steps", a.steps, "Steps, instead of epochs")->excludes(epochs);
   whole("--batch-size", a.batch_size, "Rows of a step [4096, or all rows when there are fewer]");
   real("--lr", a.learning_rate,
-       "Peak learning rate [0.001; reference: 0.0001 matryoshka, 0.0005 topk, 0.00005 relu]");
+       "Peak learning rate [0.11 / sqrt(dimension), 0.005 for 512; reference: 0.0001 matryoshka,\n0.0005 "
+       "topk, 0.00005 relu]");
   add_choice(command, group, "--schedule", a.schedule,
              "linear (constant, then to zero), cosine, or published (linear by whole epochs;\n"
              "reference only) [linear]",
              {"linear", "cosine", "published"});
-  real("--warmup", a.warmup, "Share of the steps, from 0 to 1, over which the rate rises [0.01]");
+  real("--warmup", a.warmup,
+       "Share of the steps, from 0 to 1, over which the rate rises [0.05; reference: 0]");
   real("--decay", a.decay, "Share of the steps, from 0 to 1, over which 'linear' falls [0.2]");
   add_choice(command, group, "--loss", a.loss,
              "nmse (squared error over the row's squared norm), mse, or cosine [nmse]",
@@ -119,7 +123,9 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
              "rescaled, the published order) or never [after-step]",
              {"after-step", "before-step", "never"});
   real("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
-  real("--weight-decay", a.weight_decay, "AdamW's weight decay, below 1 / lr [0]");
+  real("--beta1", a.beta1, "AdamW's decay of the mean of gradients [0.9]");
+  real("--beta2", a.beta2, "AdamW's decay of the mean of squared gradients [0.95; reference: 0.999]");
+  real("--weight-decay", a.weight_decay, "AdamW's weight decay, below 1 / lr [2; reference: 0]");
 }
 
 }  // namespace

@@ -73,7 +73,7 @@ struct ActivationLines {
     levels(nested.sizes);
   }
 
-  // As typed: 'auto', 'uniform' and 'reverse' also fit other numbers of latents.
+  // As typed: 'auto' and names of weights also fit other numbers of latents.
   void levels(const std::vector<std::int64_t>& values) const {
     out << "levels = " << toml_string(a.levels) << (a.levels == "auto" ? "  # " + joined(values) : "")
         << "\n";
@@ -124,6 +124,8 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   if (o.median_bias) line("median-bias", "true");
   line("unit-norm", toml_string(unit_norm_name(o.unit_norm)));
   line("clip", toml_number(o.clip));
+  line("beta1", toml_number(o.beta1));
+  line("beta2", toml_number(o.beta2));
   line("weight-decay", toml_number(o.weight_decay));
   line("engine", toml_string(a.engine));
   line("products", toml_string(a.products));

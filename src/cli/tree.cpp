@@ -143,10 +143,15 @@ void run(TreeArguments& a) {
   watch_interrupts();
   const auto data = read_concept_data(a, *model);
   const auto tree = find_hierarchy_with_bar(*model, data.codes, a.options, a.common);
-  nlohmann::ordered_json json = {
-      {"run", a.run}, {"data", data.rows->origin()}, {"point", data.point.label()}};
+  nlohmann::ordered_json json = {{"run", a.run},
+                                 {"data", data.rows->origin()},
+                                 {"point", data.point.label()},
+                                 {"codes", data.coding.name()}};
   json["edges"] = json_of(tree, named);
-  if (shows_table(a.common)) print(a, tree, named);
+  if (shows_table(a.common)) {
+    print_codes(std::cout, data.point, data.coding);
+    print(a, tree, named);
+  }
   if (!a.truth.empty()) {
     const auto recovery = hold_against_truth(a, *model, truth, data, tree);
     json["truth"] = {{"edges", recovery.edges},         {"precision", recovery.precision},

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <string>
 
 #include "concepts/unsign.h"
+#include "core/printable.h"
 #include "data/hdf5_file.h"
 #include "io/model_rows.h"
 #include "io/row_entries.h"
@@ -92,8 +94,8 @@ OperatingPoint usual_point(const models::SparseAutoencoder& model) {
 }
 
 Codes encode(models::SparseAutoencoder& model, data::EmbeddingSource& data, OperatingPoint point,
-             const std::function<void(double)>& progress) {
-  constexpr std::int64_t batch = 4096;
+             models::Coding coding, const std::function<void(double)>& progress) {
+  const auto batch = models::rows_at_a_time(coding, 4096);
   io::require_same_dim(model, data);
   io::require_point(model, point);
   require_rows(data.rows(), data.name());
@@ -104,10 +106,11 @@ Codes encode(models::SparseAutoencoder& model, data::EmbeddingSource& data, Oper
                    "the latents of " + data.name());
   }
   const torch::NoGradGuard no_grad;
+  const io::RowEncoder encoder(model, point, coding, data.rows(), data.name());
   Codes codes{.rows = data.rows(), .latents = model.latents(), .begin = {0}, .latent = {}, .value = {}};
   codes.begin.reserve(rows + 1);
   io::for_each_batch(model, data, batch, progress, [&](std::int64_t first, const torch::Tensor& values) {
-    const auto entries = io::row_entries(model, values, point, data.name());
+    const auto entries = encoder.encode(values);
     const auto* counts = entries.counts.const_data_ptr<std::int64_t>();
     for (std::int64_t i = 0; i < entries.counts.numel(); ++i) {
       codes.begin.push_back(codes.begin.back() + counts[i]);
@@ -134,6 +137,17 @@ Codes encode(models::SparseAutoencoder& model, data::EmbeddingSource& data, Oper
 
 std::string point_of_codes(const std::filesystem::path& path) {
   return data::hdf5::File::open(path).attribute("point");
+}
+
+models::Coding coding_of_codes(const std::filesystem::path& path) {
+  const auto name = data::hdf5::File::open(path).attribute("codes");
+  if (name.empty()) return {};
+  try {
+    return models::coding_named(name);
+  } catch (const std::invalid_argument&) {
+    throw IoError(path.string() + ": holds codes of a kind that this version does not know, '" +
+                  printable(name) + "'");
+  }
 }
 
 Codes read_codes(const std::filesystem::path& path) {

@@ -20,7 +20,8 @@ Steered steer(models::SparseAutoencoder& model, const torch::Tensor& embeddings,
     }
   }
   const torch::NoGradGuard no_grad;
-  Steered result{.before = model.encode(embeddings, options.point), .after = {}, .embeddings = {}};
+  Steered result{
+      .before = model.encode(embeddings, options.point, options.coding), .after = {}, .embeddings = {}};
   result.after = result.before.clone();
   for (const auto& edit : edits) result.after.select(1, edit.latent).mul_(edit.factor).add_(edit.offset);
   result.embeddings = model.decode(result.after, embeddings);

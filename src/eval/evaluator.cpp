@@ -7,6 +7,8 @@
 #include "eval/point_codes.h"
 #include "eval/point_sums.h"
 #include "io/model_rows.h"
+#include "models/refined_codes.h"
+#include "models/sparse_codes.h"
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "msae/eval/orthogonality.h"
@@ -24,7 +26,10 @@ bool is(const PlacedPoint& placed, models::OperatingPoint::Kind kind) {
 class Pass {
  public:
   Pass(models::SparseAutoencoder& model, std::int64_t rows, const EvalOptions& options)
-      : model_(model), options_(options), codes_(model, options.k), sample_(options.cknna_rows, rows) {
+      : model_(model),
+        options_(options),
+        codes_(model, options.k, options.coding, rows),
+        sample_(options.cknna_rows, rows) {
     for (std::size_t i = 0; i < codes_.count(); ++i) {
       sums_.emplace_back(model.latents());
       if (options.activity) sums_.back().watch_activity();
@@ -66,7 +71,7 @@ class Pass {
 
   void finish(Evaluation& evaluation) const {
     for (const auto& placed : codes_.points()) {
-      Point point{.label = placed.label, .k = placed.k};
+      Point point{.label = placed.label, .k = placed.k, .codes = codes_.coding_of(placed.code).name()};
       sums_[placed.code].finish(point, deviation_);
       if (!cknna_.empty()) point.cknna = cknna_[placed.code];
       if (is(placed, models::OperatingPoint::Kind::all)) evaluation.dead_fraction = point.dead_fraction;
@@ -107,6 +112,7 @@ void EvalOptions::validate() const {
   for (const auto value : k) {
     if (value < 1) throw std::invalid_argument("k: must be at least 1, not " + std::to_string(value));
   }
+  coding.validate();
   if (cknna_rows != 0 && cknna_rows <= neighbours) {
     throw std::invalid_argument("cknna_rows: must be 0 or at least " + std::to_string(neighbours + 1) +
                                 ", not " + std::to_string(cknna_rows));
@@ -121,6 +127,7 @@ void check(const models::SparseAutoencoder& model, const data::EmbeddingSource& 
       throw std::invalid_argument("k: " + std::to_string(k) + " is more than the model's " +
                                   std::to_string(model.latents()) + " latents");
     }
+    if (k <= model.dim()) models::require_candidates(options.coding, k);
   }
   io::require_same_dim(model, data);
   if (options.cknna_rows > 0 && data.rows() <= neighbours) {
@@ -145,7 +152,8 @@ Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& dat
     if (progress) progress(done);
   };
   io::for_each_batch(
-      model, data, options.batch_size, [&](double done) { tell(share * done); },
+      model, data, models::rows_at_a_time(options.coding, options.batch_size),
+      [&](double done) { tell(share * done); },
       [&](std::int64_t first, const torch::Tensor& rows) {
         if (pass.add(first, rows)) return;
         throw Error(data.name() +
@@ -162,6 +170,7 @@ Evaluation evaluate(models::SparseAutoencoder& model, data::EmbeddingSource& dat
   evaluation.dim = data.dim();
   evaluation.latents = model.latents();
   evaluation.centred = options.centred;
+  evaluation.codes = options.coding.name();
   evaluation.decoder_orthogonality = decoder_orthogonality(model.decoder);
   pass.finish(evaluation);
   return evaluation;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "eval/code_latents.h"
+#include "models/refined_codes.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::eval {
@@ -25,12 +26,17 @@ struct PlacedPoint {
 };
 
 /// The codes of a model at all points: as trained, each level, all, each k. Points that keep the same share a
-/// code.
+/// code. Those that keep no more latents than EvalOptions::coding can give are found by it, all others by the
+/// encoder.
 class PointCodes {
  public:
-  PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks);
+  /// \param rows to be encoded in all
+  PointCodes(models::SparseAutoencoder& model, const std::vector<std::int64_t>& ks, models::Coding coding,
+             std::int64_t rows);
 
   const std::vector<PlacedPoint>& points() const { return points_; }
+  /// How one of the codes is found.
+  models::Coding coding_of(std::size_t code) const;
   /// How many codes differ.
   std::size_t count() const { return ks_.size() + by_threshold_.size(); }
 
@@ -45,6 +51,9 @@ class PointCodes {
  private:
   void add(models::OperatingPoint at);
   std::size_t code_of(models::OperatingPoint at) const;
+  bool is_refined(std::size_t code) const;
+  void refine(std::int64_t rows);
+  void for_each_refined(const torch::Tensor& normalised, const torch::Tensor& pre, const Visit& visit) const;
   void for_each_k(const torch::Tensor& normalised, const torch::Tensor& pre, const Visit& visit) const;
   template <typename T>
   void for_each_k_by_kernels(const torch::Tensor& normalised, const torch::Tensor& pre,
@@ -54,6 +63,10 @@ class PointCodes {
   std::vector<PlacedPoint> points_;
   std::vector<std::int64_t> ks_;                      ///< of the first codes, ascending, distinct
   std::vector<models::OperatingPoint> by_threshold_;  ///< of those that come after them
+  models::Coding coding_;
+  std::vector<std::int64_t> wide_ks_;    ///< of ks_, the last ones: those of the encoder
+  std::vector<std::size_t> refined_of_;  ///< codes of refined_, in its order
+  std::optional<models::RefinedCodes> refined_;
 };
 
 }  // namespace msae::eval

@@ -54,6 +54,7 @@ class Writer {
     file_->write_attribute("data", data.origin());
     if (!data.treatment().empty()) file_->write_attribute("view", data.treatment());
     file_->write_attribute("point", options.point.label());
+    file_->write_attribute("codes", options.coding.name());
     file_->write_attribute("msae_version", version());
     if (data.rows() != data.original_rows()) write_rows(data);
     if (!options.labels.empty()) write_labels(data, options.labels);
@@ -141,13 +142,14 @@ LatentsSummary write_latents(models::SparseAutoencoder& model, data::EmbeddingSo
                              const fs::path& file, const LatentsOptions& options,
                              const std::function<void(double)>& progress) {
   check(model, data, options);
-  require_memory_to_encode(model, std::min(options.batch_size, data.rows()));
+  const auto batch = models::rows_at_a_time(options.coding, options.batch_size);
+  require_memory_to_encode(model, std::min(batch, data.rows()));
   const torch::NoGradGuard no_grad;
+  const RowEncoder encoder(model, options.point, options.coding, data.rows(), data.name());
   Writer writer(file, data, model, options);
-  for_each_batch(model, data, options.batch_size, progress,
-                 [&](std::int64_t first, const torch::Tensor& rows) {
-                   writer.append(first, row_entries(model, rows, options.point, data.name()));
-                 });
+  for_each_batch(model, data, batch, progress, [&](std::int64_t first, const torch::Tensor& rows) {
+    writer.append(first, encoder.encode(rows));
+  });
   writer.commit();
   return {data.rows(), model.latents(), writer.entries()};
 }

@@ -1,7 +1,8 @@
 #include "io/row_entries.h"
 
-#include <algorithm>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 #include "io/model_rows.h"
 #include "msae/core/error.h"
@@ -31,17 +32,31 @@ RowEntries entries_of(const torch::Tensor& latents, const std::string& name) {
 
 }  // namespace
 
-RowEntries row_entries(const models::SparseAutoencoder& model, const torch::Tensor& rows,
-                       OperatingPoint point, const std::string& name) {
-  const auto pre = model.pre_activations(model.normalise(rows));
-  const auto k = model.top_k(point);
-  if (k && model.options().ranking == models::Ranking::positive && ops::kernels_take(pre)) {
+RowEncoder::RowEncoder(const models::SparseAutoencoder& model, OperatingPoint point, models::Coding coding,
+                       std::int64_t rows, std::string name)
+    : model_(model), point_(point), name_(std::move(name)) {
+  coding.validate();
+  if (coding.kind == models::Coding::Kind::encoder) return;
+  refined_.emplace(model, coding, std::vector<OperatingPoint>{point}, rows, name_);
+}
+
+// A latent too small for float32 is none: for once the dense way, which leaves it out.
+RowEntries RowEncoder::encode(const torch::Tensor& rows) const {
+  const auto normalised = model_.normalise(rows);
+  const auto pre = model_.pre_activations(normalised);
+  if (refined_) {
+    const auto codes = refined_->encode_at(0, normalised, pre);
+    const auto values = to_finite_floats(codes.values, name_);
+    if (values.all().item<bool>()) return {codes.counts, codes.indices, values};
+    return entries_of(models::dense_codes(codes, model_.latents()), name_);
+  }
+  const auto k = model_.top_k(point_);
+  if (k && model_.options().ranking == models::Ranking::positive && ops::kernels_take(pre)) {
     const auto kept = ops::sparse_topk(pre, *k);
-    const auto values = to_finite_floats(model.cap(kept.values), name);
-    // A latent too small for float32 is none: for once the dense way, which leaves it out.
+    const auto values = to_finite_floats(model_.cap(kept.values), name_);
     if (values.all().item<bool>()) return {kept.counts, kept.indices, values};
   }
-  return entries_of(model.dense_latents(pre) * model.selection(pre, point), name);
+  return entries_of(model_.dense_latents(pre) * model_.selection(pre, point_), name_);
 }
 
 void require_point(const models::SparseAutoencoder& model, OperatingPoint point) {

@@ -5,8 +5,10 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "models/refined_codes.h"
 #include "msae/models/sparse_autoencoder.h"
 
 namespace msae::io {
@@ -18,12 +20,27 @@ struct RowEntries {
   torch::Tensor values;   ///< [entries] float32, finite
 };
 
-/// \param rows  [rows, dim], on the model's device and of its type
-/// \param point that the model has
-/// \param name  of the data, for messages
-/// \throws msae::Error when a latent overflows float32
-RowEntries row_entries(const models::SparseAutoencoder& model, const torch::Tensor& rows,
-                       models::OperatingPoint point, const std::string& name);
+/// Encodes batch after batch of a data set.
+class RowEncoder {
+ public:
+  /// \param model must stay
+  /// \param point that the model has
+  /// \param rows  of all batches together
+  /// \param name  of the data, for messages
+  /// \throws std::invalid_argument where `coding` is impossible at that point
+  RowEncoder(const models::SparseAutoencoder& model, models::OperatingPoint point, models::Coding coding,
+             std::int64_t rows, std::string name);
+
+  /// \param rows [rows, dim], on the model's device and of its type
+  /// \throws msae::Error when a latent overflows float32
+  RowEntries encode(const torch::Tensor& rows) const;
+
+ private:
+  const models::SparseAutoencoder& model_;
+  models::OperatingPoint point_;
+  std::string name_;
+  std::optional<models::RefinedCodes> refined_;  ///< unless the encoder's own codes are asked for
+};
 
 /// \throws std::invalid_argument naming k or level, where the model has no such point
 void require_point(const models::SparseAutoencoder& model, models::OperatingPoint point);

@@ -6,9 +6,9 @@
 #include <string>
 #include <utility>
 
+#include "lite/coder.h"
 #include "lite/eigen.h"
 #include "lite/model.h"
-#include "lite/selection.h"
 #include "models/row_epsilon.h"
 
 namespace msae::lite {
@@ -69,16 +69,34 @@ Moments moments_of(const Model& model, Row row) {
   return {static_cast<float>(mean), static_cast<float>(deviation)};
 }
 
+// A row without the data's mean, standardised where the model does so.
+void centre(const Model& model, Row row, std::span<float> out) {
+  auto centred = vector_of(out);
+  centred = vector_of(row) - vector_of(model.mean);
+  if (!model.options.normalise_rows) return;
+  const auto moments = moments_of(model, row);
+  const auto divisor = model.scale * moments.deviation + static_cast<float>(models::row_epsilon);
+  centred = (centred.array() - moments.mean) / divisor;
+}
+
 // What the encoder's weights are multiplied by.
 void prepare(const Model& model, Row row, std::span<float> out) {
+  centre(model, row, out);
   auto input = vector_of(out);
-  input = vector_of(row) - vector_of(model.mean);
-  if (model.options.normalise_rows) {
-    const auto moments = moments_of(model, row);
-    const auto divisor = model.scale * moments.deviation + static_cast<float>(models::row_epsilon);
-    input = (input.array() - moments.mean) / divisor;
-  }
   input = model.gain * (input - vector_of(model.shift));
+}
+
+// What the decoder's rows have to add up to, of each row; of none where nobody asks.
+std::vector<float> targets_of(const Model& model, const Coder& coder, Row rows) {
+  if (!coder.solves()) return {};
+  const auto dim = model.options.dim;
+  std::vector<float> targets(rows.size());
+  for (std::size_t i = 0; i < rows.size() / size(dim); ++i) {
+    const auto out = std::span(targets).subspan(i * size(dim), size(dim));
+    centre(model, row_of(rows, i, dim), out);
+    vector_of(out) -= vector_of(model.decoder_bias) - vector_of(model.mean);
+  }
+  return targets;
 }
 
 auto encoder_of(const Model& model) {
@@ -102,9 +120,15 @@ void require_finite_latents(Row pre, const std::string& name) {
   refuse(name + ": its numbers are so large that latents are not finite in float32");
 }
 
-// Calls work(row, pre) for each row, with pre its pre-activations [latents].
+// Nor may sums of their squares overflow.
+void require_finite_square(Row target, const std::string& name) {
+  if (target.empty() || std::isfinite(vector_of(target).squaredNorm())) return;
+  refuse(name + ": its numbers are so large that latents are not finite in float32");
+}
+
+// Calls work(first, targets, pre) for some rows at a time, with pre their pre-activations [rows, latents].
 template <typename Work>
-void each_row(const Model& model, Row rows, const Work& work) {
+void each_block(const Model& model, const Coder& coder, Row rows, const Work& work) {
   const auto dim = model.options.dim, latents = model.options.latents;
   check_rows(rows, dim);
   const auto count = rows.size() / size(dim);
@@ -118,11 +142,13 @@ void each_row(const Model& model, Row rows, const Work& work) {
     auto products = matrix_of(std::span(pre).first(here * size(latents)), latents);
     products.noalias() = matrix_of(Row(inputs).first(here * size(dim)), dim) * encoder_of(model).transpose();
     products.rowwise() += vector_of(model.latent_bias).transpose();
+    const auto targets = targets_of(model, coder, rows.subspan(first * size(dim), here * size(dim)));
     for (std::size_t i = 0; i < here; ++i) {
-      const auto latents_of_row = row_of(pre, i, latents);
-      require_finite_latents(latents_of_row, "row " + std::to_string(first + i));
-      work(first + i, latents_of_row);
+      const auto name = "row " + std::to_string(first + i);
+      require_finite_latents(row_of(pre, i, latents), name);
+      if (coder.solves()) require_finite_square(row_of(targets, i, dim), name);
     }
+    work(first, targets, Row(pre).first(here * size(latents)));
   }
 }
 
@@ -187,34 +213,37 @@ std::int64_t Encoder::level_count() const {
   return models::level_count(activation());
 }
 
-std::vector<ActiveLatent> Encoder::encode(Row row, OperatingPoint point) const {
-  const auto choice = choice_at(*model_, point);
+std::vector<ActiveLatent> Encoder::encode(Row row, OperatingPoint point, Coding coding) const {
+  const Coder coder(*model_, point, coding, 1);
   check_row(row, dim());
-  const auto pre = pre_activations(*model_, row);
+  const auto pre = pre_activations(*model_, row), target = targets_of(*model_, coder, row);
   require_finite_latents(pre, "row");
-  std::vector<ActiveLatent> entries;
-  append_kept(model_->options, choice, pre, entries);
-  return entries;
+  require_finite_square(target, "row");
+  SparseRows codes;
+  coder.append(target, pre, codes);
+  return std::move(codes.entries);
 }
 
-SparseRows Encoder::encode_rows(Row rows, OperatingPoint point) const {
-  const auto choice = choice_at(*model_, point);
+SparseRows Encoder::encode_rows(Row rows, OperatingPoint point, Coding coding) const {
+  const Coder coder(*model_, point, coding, count_rows(rows, dim(), "rows"));
   SparseRows codes;
-  each_row(*model_, rows, [&](std::size_t, Row pre) {
-    append_kept(model_->options, choice, pre, codes.entries);
-    codes.starts.push_back(codes.entries.size());
-  });
+  each_block(*model_, coder, rows,
+             [&](std::size_t, Row targets, Row pre) { coder.append(targets, pre, codes); });
   return codes;
 }
 
-std::vector<float> Encoder::encode_dense(Row rows, OperatingPoint point) const {
-  const auto choice = choice_at(*model_, point);
-  std::vector<float> dense(count_rows(rows, dim(), "rows") * size(latents()));
-  std::vector<ActiveLatent> entries;
-  each_row(*model_, rows, [&](std::size_t row, Row pre) {
-    entries.clear();
-    append_kept(model_->options, choice, pre, entries);
-    for (const auto& [latent, value] : entries) dense[row * size(latents()) + size(latent)] = value;
+std::vector<float> Encoder::encode_dense(Row rows, OperatingPoint point, Coding coding) const {
+  const auto count = count_rows(rows, dim(), "rows");
+  const Coder coder(*model_, point, coding, count);
+  std::vector<float> dense(count * size(latents()));
+  each_block(*model_, coder, rows, [&](std::size_t first, Row targets, Row pre) {
+    SparseRows codes;
+    coder.append(targets, pre, codes);
+    for (std::size_t i = 0; i < codes.rows(); ++i) {
+      for (const auto& [latent, value] : codes[i]) {
+        dense[(first + i) * size(latents()) + size(latent)] = value;
+      }
+    }
   });
   return dense;
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "io/model_files.h"
+#include "lite/coder.h"
 #include "lite/eigen.h"
 #include "lite/read_floats.h"
 #include "msae/core/error.h"
@@ -108,6 +109,7 @@ std::shared_ptr<const Model> read_model(const fs::path& folder) {
     model.thresholds = read_thresholds(config, StoredFloats(file, "threshold", {config.latents}), json);
   }
   set_statistics(model, config, json);
+  model.pursuit.emplace(pursuit_of(model, config.latents));
   return std::make_shared<const Model>(std::move(model));
 }
 

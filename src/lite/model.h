@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "models/pursuit.h"
 #include "msae/lite/encoder.h"
 #include "msae/models/model_options.h"
 
@@ -27,6 +29,7 @@ struct Model {
   float scale = 1;
   float gain = 1;                 ///< scale^2 of a tied model, whose decoder was divided by scale
   std::vector<float> thresholds;  ///< of jump-relu [latents], of what chooses over batches [1] or [levels]
+  std::optional<models::Pursuit<float>> pursuit;  ///< of the whole decoder
 };
 
 /// \throws msae::Error as Encoder's constructor

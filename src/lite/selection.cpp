@@ -56,11 +56,12 @@ Choice choice_at(const Model& model, OperatingPoint point) {
     choice.threshold = std::max(least, model.thresholds[nested ? level : 0]);
   }
   if (std::holds_alternative<models::JumpRelu>(activation)) choice.thresholds = model.thresholds;
+  choice.by_threshold = !model.thresholds.empty();
   if (prefixes && point.kind == Kind::level) choice.among = prefixes->sizes[level];
   return choice;
 }
 
-void append_kept(const models::SparseAutoencoderOptions& options, const Choice& choice,
+void append_best(const models::SparseAutoencoderOptions& options, const Choice& choice,
                  std::span<const float> pre, std::vector<ActiveLatent>& entries) {
   const bool by_size = options.ranking == Ranking::magnitude;
   const auto score = [&](float value) { return by_size ? std::abs(value) : value; };
@@ -85,6 +86,12 @@ void append_kept(const models::SparseAutoencoderOptions& options, const Choice& 
     std::sort(entries.begin() + first, entries.end(),
               [](const auto& a, const auto& b) { return a.latent < b.latent; });
   }
+}
+
+void append_kept(const models::SparseAutoencoderOptions& options, const Choice& choice,
+                 std::span<const float> pre, std::vector<ActiveLatent>& entries) {
+  const auto first = static_cast<std::ptrdiff_t>(entries.size());
+  append_best(options, choice, pre, entries);
   // Zeros have a rank, where no sign is asked for, but are never active.
   entries.erase(std::remove_if(entries.begin() + first, entries.end(),
                                [](const auto& entry) { return entry.value == 0; }),

@@ -134,8 +134,9 @@ std::vector<std::int64_t> doubling_levels(std::int64_t first, std::int64_t laten
 
 std::vector<std::int64_t> default_levels(std::int64_t latents) {
   std::vector<std::int64_t> levels;
-  for (std::int64_t k = 8; k <= 512 && k < latents; k *= 2) levels.push_back(k);
-  levels.push_back(latents);
+  constexpr std::int64_t widest = 512;
+  for (std::int64_t k = 8; k <= widest && k < latents; k *= 2) levels.push_back(k);
+  if (latents <= widest) levels.push_back(latents);
   return levels;
 }
 
@@ -151,6 +152,17 @@ std::vector<std::int64_t> default_prefixes(std::int64_t latents) {
 std::vector<double> reverse_weights(std::size_t levels) {
   std::vector<double> weights(levels);
   for (std::size_t i = 0; i < levels; ++i) weights[i] = static_cast<double>(levels - i);
+  return weights;
+}
+
+std::vector<double> trapezoid_weights(const std::vector<std::int64_t>& levels) {
+  if (levels.size() < 2) return std::vector<double>(levels.size(), 1.0);
+  std::vector<double> weights(levels.size());
+  for (std::size_t i = 0; i + 1 < levels.size(); ++i) {
+    const double half = std::log2(static_cast<double>(levels[i + 1]) / static_cast<double>(levels[i])) / 2;
+    weights[i] += half;
+    weights[i + 1] += half;
+  }
   return weights;
 }
 

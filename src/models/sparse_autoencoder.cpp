@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "models/refined_codes.h"
 #include "models/row_epsilon.h"
 #include "msae/ops/selection.h"
 #include "ops/sparse_levels.h"
@@ -143,9 +144,14 @@ torch::Tensor SparseAutoencoder::selection(const torch::Tensor& pre, OperatingPo
   return (scores(pre) > threshold[level]).logical_and_(passed);
 }
 
-torch::Tensor SparseAutoencoder::encode(const torch::Tensor& embeddings, OperatingPoint point) {
-  const auto pre = pre_activations(normalise(embeddings));
-  return dense_latents(pre) * selection(pre, point);
+torch::Tensor SparseAutoencoder::encode(const torch::Tensor& embeddings, OperatingPoint point,
+                                        Coding coding) {
+  coding.validate();
+  const auto normalised = normalise(embeddings);
+  const auto pre = pre_activations(normalised);
+  if (coding.kind == Coding::Kind::encoder) return dense_latents(pre) * selection(pre, point);
+  const RefinedCodes codes(*this, coding, {point}, embeddings.size(0), "embeddings");
+  return dense_codes(codes.encode_at(0, normalised, pre), latents()).to(pre.device(), pre.scalar_type());
 }
 
 torch::Tensor SparseAutoencoder::decoded(const torch::Tensor& codes) const {

@@ -15,7 +15,7 @@ class AutogradEngine final : public Engine {
   AutogradEngine(models::SparseAutoencoder& model, const TrainOptions& options)
       : model_(model),
         options_(options),
-        optimizer_(parameters(), adam_options(options)),
+        optimizer_(parameter_groups(model, options)),
         counters_(model, options) {}
 
   void step(const torch::Tensor& batch, double learning_rate) override {
@@ -30,7 +30,7 @@ class AutogradEngine final : public Engine {
       if (options_.unit_norm != UnitNorm::never) project_decoder_gradient();
       if (options_.clip > 0) torch::nn::utils::clip_grad_norm_(parameters(), options_.clip);
     }
-    static_cast<torch::optim::AdamWOptions&>(optimizer_.param_groups()[0].options()).lr(learning_rate);
+    for (auto& group : optimizer_.param_groups()) group.options().set_lr(learning_rate);
     optimizer_.step();
     const torch::NoGradGuard no_grad;
     if (options_.unit_norm == UnitNorm::after_step) {
@@ -74,11 +74,22 @@ class AutogradEngine final : public Engine {
   }
 
  private:
-  static torch::optim::AdamWOptions adam_options(const TrainOptions& options) {
-    return torch::optim::AdamWOptions(options.learning_rate)
-        .betas({options.beta1, options.beta2})
-        .eps(options.epsilon)
-        .weight_decay(options.weight_decay);
+  // Thresholds are learnt as logarithms: zero is no place to decay to.
+  static std::vector<torch::optim::OptimizerParamGroup> parameter_groups(
+      const models::SparseAutoencoder& model, const TrainOptions& options) {
+    const auto group = [&](std::vector<torch::Tensor> parameters, double weight_decay) {
+      auto adam = std::make_unique<torch::optim::AdamWOptions>(options.learning_rate);
+      adam->betas({options.beta1, options.beta2}).eps(options.epsilon).weight_decay(weight_decay);
+      return torch::optim::OptimizerParamGroup(std::move(parameters), std::move(adam));
+    };
+    std::vector<torch::Tensor> decaying;
+    for (const auto& parameter : model.parameters()) {
+      if (!parameter.is_same(model.log_threshold)) decaying.push_back(parameter);
+    }
+    std::vector<torch::optim::OptimizerParamGroup> groups;
+    groups.push_back(group(std::move(decaying), options.weight_decay));
+    if (model.log_threshold.defined()) groups.push_back(group({model.log_threshold}, 0));
+    return groups;
   }
 
   std::vector<torch::Tensor> parameters() const { return model_.parameters(); }

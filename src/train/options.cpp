@@ -43,7 +43,7 @@ void TrainOptions::validate() const {
   require(batch_size >= 1, "batch_size", batch_size, "at least 1");
   require(steps >= 0, "steps", steps, "at least 1 (0: epochs decide)");
   require(steps > 0 || epochs >= 1, "epochs", epochs, "at least 1");
-  require(learning_rate > 0 && finite(learning_rate), "learning_rate", learning_rate,
+  require(learning_rate >= 0 && finite(learning_rate), "learning_rate", learning_rate,
           "positive and finite in float32");
   require(share(warmup), "warmup", warmup, "from 0 to 1");
   require(share(decay), "decay", decay, "from 0 to 1");
@@ -79,6 +79,8 @@ TrainOptions TrainOptions::published(const models::Activation& activation) {
   options.learning_rate = relu ? 5e-5 : nested ? 1e-4 : 5e-4;
   options.l1 = relu ? 0.003 : 0;
   options.warmup = 0;
+  options.beta2 = 0.999;
+  options.weight_decay = 0;
   options.schedule_by_epoch = true;
   options.weigh_short_batch = false;
   options.unit_norm = UnitNorm::before_step;
@@ -117,6 +119,12 @@ void set_statistics(models::SparseAutoencoder& model, const data::Statistics& st
   if (!finite(scale))
     throw Error(name + ": the rows differ too little to be scaled in float32; multiply them first");
   model.set_statistics(torch::tensor(statistics.mean, torch::kFloat64), scale);
+}
+
+double usual_learning_rate(std::int64_t dim) {
+  const double rate = 5e-3 * std::sqrt(512 / static_cast<double>(dim));
+  const double tens = std::pow(10, 1 - std::floor(std::log10(rate)));
+  return std::round(rate * tens) / tens;
 }
 
 double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t steps,

@@ -348,6 +348,7 @@ class Fit {
 
 Trainer::Trainer(models::SparseAutoencoder& model, TrainOptions options, TrainerParts parts)
     : model_(model), options_(options), parts_(std::move(parts)) {
+  if (options_.learning_rate == 0) options_.learning_rate = usual_learning_rate(model.dim());
   options_.validate();
 }
 

@@ -130,7 +130,7 @@ TEST_F(Concepts, ARowIsSearchedForByItsLatentsAndNeverFindsItself) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("because of"), HasSubstr("By the embeddings themselves"),
                                  HasSubstr(label_begin)));
   const auto result = parse(contents(*here / "hits.json"));
-  EXPECT_THAT(keys(result), ElementsAre("data", "hits", "plain", "point", "run"));
+  EXPECT_THAT(keys(result), ElementsAre("codes", "data", "hits", "plain", "point", "run"));
   EXPECT_EQ(result.at("point"), "k=64");
   const auto expected = concepts::LatentIndex(codes).search(concepts::query_of(codes, 17), 8);
   ASSERT_THAT(result.at("hits"), SizeIs(7));
@@ -174,12 +174,39 @@ TEST_F(Concepts, OneNameMayBeThatOfSeveralLatents) {
 TEST_F(Concepts, CodesOfAFileAnswerAsEncodingDoes) {
   ASSERT_THAT(here->run(with_data("encode", {"--out", "codes.h5", "--k", "64", "--quiet"})), Succeeds());
   const Arguments call{"--row", "3", "--with", "sky=0.5", "--rarity", "--similarity", "manhattan"};
-  EXPECT_EQ(found(call + Arguments{"--codes", "codes.h5"}), found(call));
+  EXPECT_EQ(found(call + Arguments{"--encoded", "codes.h5"}), found(call));
   ASSERT_THAT(here->run(with_data("encode", {"--out", "few.h5", "--k", "3", "--quiet"})), Succeeds());
-  const auto of_few = here->run(with_data("search", call + Arguments{"--codes", "few.h5", "--json", "-"}));
+  const auto of_few = here->run(with_data("search", call + Arguments{"--encoded", "few.h5", "--json", "-"}));
   EXPECT_EQ(parse(of_few.out).at("point"), "k=3") << "as the file says";
-  EXPECT_THAT(here->run(with_data("search", call + Arguments{"--codes", "few.h5", "--k", "3"})),
+  EXPECT_THAT(here->run(with_data("search", call + Arguments{"--encoded", "few.h5", "--k", "3"})),
+              IsWrongUsage("--encoded"));
+}
+
+TEST_F(Concepts, MayBeThoseOfOtherCodes) {
+  const Arguments codes{"--k", "6", "--codes", "pursuit"};
+  ASSERT_THAT(here->run(with_data("encode", codes + Arguments{"--out", "pursued.h5", "--quiet"})),
+              Succeeds());
+  const Arguments call{"--row", "3", "--with", "sky=0.5"};
+  const auto fresh = here->run(with_data("search", call + codes + Arguments{"--json", "fresh.json"}));
+  ASSERT_THAT(fresh, Succeeds());
+  EXPECT_THAT(fresh.out, StartsWith("Codes: k=6, pursuit\n\nrank"));
+  const auto stored = asked(with_data("search", call + Arguments{"--encoded", "pursued.h5"}));
+  EXPECT_EQ(stored, parse(contents(*here / "fresh.json")));
+  EXPECT_EQ(stored.at("codes"), "pursuit") << "as the file says";
+  EXPECT_NE(stored.at("hits"), asked(with_data("search", call + Arguments{"--k", "6"})).at("hits"));
+  // A query of another file is encoded as the rows are.
+  EXPECT_NEAR(
+      asked(with_data("search", {"--query", embeddings, "--query-row", "7", "--encoded", "pursued.h5"}))
+          .at("hits")[0]
+          .at("score"),
+      1, 1e-5);
+  EXPECT_THAT(here->run(with_data("search", call + Arguments{"--encoded", "pursued.h5", "--codes", "refit"})),
               IsWrongUsage("--codes"));
+  EXPECT_THAT(here->run(with_data("tree", codes)).out, StartsWith("Codes: k=6, pursuit\n"));
+  EXPECT_THAT(here->run(with_data("name", {"--vocab", "words.h5:/embeddings", "--out", "r.json", "--codes",
+                                           "refit", "--k", "6"}))
+                  .out,
+              StartsWith("Codes: k=6, refit\n"));
 }
 
 TEST_F(Concepts, RowsKeepTheirNumbersOfTheFileWhereSomeAreLeftOut) {
@@ -240,7 +267,7 @@ TEST_F(Concepts, TheTreeIsHeldAgainstATruthThatIsKnown) {
               AllOf(HasSubstr("latents have a parent, in "), HasSubstr("parent is there in, active in"),
                     HasSubstr("are true, "), HasSubstr("were found (all true edges: ")));
   const auto tree = parse(contents(*here / "t.json"));
-  EXPECT_THAT(keys(tree), ElementsAre("data", "edges", "point", "run", "truth"));
+  EXPECT_THAT(keys(tree), ElementsAre("codes", "data", "edges", "point", "run", "truth"));
   EXPECT_THAT(keys(tree.at("truth")),
               ElementsAre("ancestors", "edges", "possible", "precision", "recall", "true_edges"));
   const auto& edges = tree.at("edges");

@@ -37,6 +37,8 @@ TEST(Encode, WritesTheLatentsOfEveryRow) {
   EXPECT_EQ(info.at("run"), "run");
   EXPECT_EQ(info.at("data"), "data.h5:/embeddings");
   EXPECT_EQ(info.at("point"), "trained");
+  EXPECT_EQ(info.at("codes"), "encoder");
+  EXPECT_EQ(json.at("codes"), "encoder");
   EXPECT_FALSE(info.contains("view"));
 }
 
@@ -75,6 +77,31 @@ TEST(Encode, PointsAreThoseOfEval) {
       EXPECT_NEAR(found.at("active"), point.at("active"), 1e-3) << label;
     }
   }
+}
+
+TEST(Encode, WritesTheCodesThatAreAskedFor) {
+  const Workplace here;
+  const Arguments codes{"--codes", "pursuit", "--candidates", "20"};
+  const auto outcome = here.run(encode("l.h5", codes + Arguments{"--k", "5", "--json", "l.json"}));
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_THAT(outcome.out, HasSubstr("k=5, pursuit among 20"));
+  const auto json = parse(contents(here / "l.json"));
+  EXPECT_EQ(json.at("codes"), "pursuit among 20");
+  EXPECT_EQ(json.at("point"), "k=5");
+  EXPECT_EQ(parse(here.run({"info", "l.h5", "--json", "-"}).out).at("codes"), "pursuit among 20");
+  const auto point =
+      parse(here.run(Arguments{"eval", "run", "--data", "data.h5:/embeddings", "--k", "5", "--json", "-"} +
+                     codes)
+                .out)
+          .at(0)
+          .at("points")
+          .back();
+  EXPECT_NEAR(json.at("active"), point.at("active"), 1e-3);
+  EXPECT_THAT(here.run(encode("m.h5", {"--candidates", "5"})),
+              FailsSaying({"--candidates: is for --codes pursuit"}));
+  EXPECT_THAT(here.run(encode("m.h5", {"--codes", "pursuit", "--candidates", "5", "--all"})),
+              FailsSaying({"--candidates: must be at least k, 16, or 0 for all, not 5"}));
+  EXPECT_FALSE(here.has("m.h5"));
 }
 
 TEST(Encode, LabelsFollowTheRowsThatAreLeft) {

@@ -58,5 +58,50 @@ TEST(Eval, ShowsMoreWhereAsked) {
   }
 }
 
+TEST(Eval, MeasuresTheCodesThatAreAskedFor) {
+  const Workplace here;
+  const Arguments call{"eval", "run", "--data", "data.h5:/embeddings", "--k", "4,12"};
+  const auto points_by = [&](const Arguments& codes) {
+    return parse(here.run(call + codes + Arguments{"--json", "-"}).out).at(0).at("points");
+  };
+  const auto encoded = points_by({}), refit = points_by({"--codes", "refit"}),
+             pursued = points_by({"--codes", "pursuit"}),
+             narrow = points_by({"--codes", "pursuit", "--candidates", "14"});
+  ASSERT_EQ(encoded.size(), pursued.size());
+  for (std::size_t i = 0; i < encoded.size(); ++i) {
+    const double fvu = encoded[i].at("fvu");
+    EXPECT_EQ(encoded[i].at("codes"), "encoder");
+    const bool is_wide = encoded[i].at("label") == "all" || encoded[i].at("k") > 16;
+    EXPECT_EQ(pursued[i].at("codes"), is_wide ? "encoder" : "pursuit");
+    if (is_wide) {
+      EXPECT_NEAR(pursued[i].at("fvu"), fvu, 1e-6);
+      continue;
+    }
+    EXPECT_LT(refit[i].at("fvu").get<double>(), fvu);
+    EXPECT_LT(pursued[i].at("fvu").get<double>(), refit[i].at("fvu").get<double>());
+    EXPECT_LE(narrow[i].at("fvu").get<double>(), fvu + 1e-6);
+  }
+  const auto table = here.run(call + Arguments{"--codes", "pursuit", "--candidates", "14"});
+  ASSERT_THAT(table, Succeeds());
+  EXPECT_THAT(table.out, AllOf(HasSubstr("64 latents, codes by pursuit among 14, on 600 rows"),
+                               HasSubstr("  codes  "), HasSubstr("  encoder  ")));
+  EXPECT_THAT(here.run(call).out, Not(HasSubstr("codes")));
+}
+
+TEST(Eval, RefusesCodesThatCannotBe) {
+  const Workplace here;
+  const auto eval = [&](const Arguments& more) {
+    return here.run(Arguments{"eval", "run", "--data", "data.h5:/embeddings"} + more);
+  };
+  EXPECT_THAT(eval({"--codes", "omp"}), IsWrongUsage("--codes: omp not in {encoder,refit,pursuit}"));
+  EXPECT_THAT(eval({"--codes", "encoder,refit"}), IsWrongUsage("--codes"));
+  EXPECT_THAT(eval({"--candidates", "5"}),
+              FailsSaying({"--candidates: is for --codes pursuit, which alone chooses among latents"}));
+  EXPECT_THAT(eval({"--codes", "pursuit", "--candidates", "-5"}),
+              FailsSaying({"--candidates: must not be negative, and is -5"}));
+  EXPECT_THAT(eval({"--codes", "pursuit", "--candidates", "5", "--k", "6"}),
+              FailsSaying({"--candidates: must be at least k, 6, or 0 for all, not 5"}));
+}
+
 }  // namespace
 }  // namespace msae::test

@@ -125,13 +125,15 @@ TEST(Eval, GivesTheKeysOfTheContractAsJson) {
   EXPECT_EQ(runs[0].at("data"), "data.h5:/embeddings");
   EXPECT_EQ(runs[0].at("rows"), 600);
   EXPECT_EQ(runs[0].at("dim"), 16);
+  EXPECT_EQ(runs[0].at("codes"), "encoder");
   EXPECT_EQ(runs[0].at("latents"), 64);
   EXPECT_THAT(labels(runs[0]),
               ElementsAre("trained", "level 1", "level 2", "level 3", "level 4", "all", "k=4"));
   for (const auto& point : runs[0].at("points")) {
-    EXPECT_THAT(keys(point), UnorderedElementsAre("label", "k", "active", "sparsity", "fvu",
-                                                  "explained_variance", "fvu_per_sample", "cosine", "nmae",
-                                                  "dead_fraction", "never_active", "mean_magnitude"));
+    EXPECT_THAT(keys(point),
+                UnorderedElementsAre("label", "k", "active", "sparsity", "fvu", "explained_variance",
+                                     "fvu_per_sample", "cosine", "nmae", "dead_fraction", "never_active",
+                                     "mean_magnitude", "codes"));
     EXPECT_NEAR(point.at("never_active").get<double>(), 64 * point.at("dead_fraction").get<double>(), 1e-9);
     EXPECT_GE(point.at("explained_variance").get<double>(), 1 - point.at("fvu").get<double>() - 1e-9);
   }

@@ -121,7 +121,7 @@ TEST_F(Pareto, CsvHasALinePerPoint) {
   ASSERT_EQ(csv.size(), points.size() + 1);
   EXPECT_EQ(csv[0],
             "run,label,k,active,sparsity,fvu,explained_variance,fvu_per_sample,cosine,nmae,dead_fraction,"
-            "never_active,mean_magnitude,on_frontier");
+            "never_active,mean_magnitude,codes,on_frontier");
   for (std::size_t i = 0; i < points.size(); ++i) {
     const auto& p = points[i];
     const auto k = p.at("k").is_null() ? "" : p.at("k").dump();
@@ -163,6 +163,51 @@ TEST_F(Pareto, ResultsAreReplacedByResultsAlone) {
               FailsSaying({"--csv: p.html holds something else than results"}));
   EXPECT_THAT(here->run(call + Arguments{"--out", "data.h5"}),
               FailsSaying({"--out: data.h5 holds something else than results"}));
+}
+
+TEST_F(Pareto, ComparesCodesOfEachRun) {
+  const Arguments call{
+      "pareto", "run",    "topk",  "--data", rows,    "--k",   "4,8", "--codes", "encoder,refit,pursuit",
+      "--json", "c.json", "--csv", "c.csv",  "--out", "c.html"};
+  const auto compared = here->run(call);
+  ASSERT_THAT(compared, Succeeds());
+  EXPECT_THAT(compared.out, AllOf(HasSubstr("run: matryoshka, 64 latents, on "),
+                                  HasSubstr("run: matryoshka, 64 latents, codes by refit, on "),
+                                  HasSubstr("topk: topk, 64 latents, codes by pursuit, on "),
+                                  HasSubstr("\nrun, refit "), HasSubstr("\ntopk, pursuit ")));
+  const auto all = parse(contents(*here / "c.json"));
+  ASSERT_EQ(all.at("runs").size(), 6u);
+  std::vector<std::string> entries;
+  for (const auto& run : all.at("runs")) {
+    const auto name = run.at("run").get<std::string>(), codes = run.at("codes").get<std::string>();
+    entries.push_back(name + " " + codes);
+    const auto alone =
+        here->run({"eval", name, "--data", rows, "--k", "4,8", "--codes", codes, "--json", "-"});
+    auto expected = run;
+    expected.erase("hypervolume");
+    EXPECT_EQ(expected, parse(alone.out).at(0));
+    for (const auto& point : run.at("points")) {
+      const bool is_wide = point.at("label") == "all" || point.at("k") > 16;
+      EXPECT_EQ(point.at("codes"), is_wide ? "encoder" : codes) << point;
+    }
+  }
+  EXPECT_THAT(entries, testing::ElementsAre("run encoder", "run refit", "run pursuit", "topk encoder",
+                                            "topk refit", "topk pursuit"));
+  const auto page = contents(*here / "c.html");
+  EXPECT_THAT(page, AllOf(HasSubstr("of 2 runs</title>"), HasSubstr(">run, pursuit <"),
+                          HasSubstr("<th>codes</th>"), HasSubstr("all, by the encoder")));
+  EXPECT_EQ(count(page, "<li title="), 6u);
+  EXPECT_THAT(contents(*here / "p.html"), Not(HasSubstr("<th>codes</th>")));
+  EXPECT_THAT(lines(contents(*here / "c.csv")), testing::Contains(HasSubstr(",refit,")));
+}
+
+TEST_F(Pareto, TakesUsualPointsThatTheCandidatesSuffice) {
+  const auto outcome_of_few = here->run(
+      {"pareto", "topk", "--data", rows, "--codes", "pursuit", "--candidates", "10", "--json", "-"});
+  ASSERT_THAT(outcome_of_few, Succeeds());
+  const auto points = parse(outcome_of_few.out).at("runs").at(0).at("points");
+  EXPECT_EQ(points.back().at("label"), "k=8");
+  EXPECT_EQ(points.back().at("codes"), "pursuit among 10");
 }
 
 TEST(ParetoNames, OfOneNameInDifferentFoldersAreToldApart) {
@@ -222,6 +267,19 @@ TEST_F(BadInput, OfPareto) {
        1,
        {"--k: 65 is more than the model's 64 latents"}},
       {"pareto: k 0", pareto({"--k", "0"}), 1, {"--k: must be", "not 0"}},
+      {"pareto: no such codes",
+       pareto({"--codes", "encoder,omp"}),
+       1,
+       {"--codes: must be encoder, refit or pursuit, not 'omp'"}},
+      {"pareto: codes twice", pareto({"--codes", "refit,refit"}), 1, {"--codes: refit is given twice"}},
+      {"pareto: candidates of none",
+       pareto({"--codes", "encoder,refit", "--candidates", "9"}),
+       1,
+       {"--candidates: is for --codes pursuit, which alone chooses among latents"}},
+      {"pareto: too few candidates",
+       pareto({"--codes", "pursuit", "--candidates", "9", "--k", "10"}),
+       1,
+       {"--candidates: must be at least k, 10, or 0 for all, not 9"}},
       {"pareto: another dimension", elsewhere + Arguments{"bad.h5:/good"}, 1, {"dim"}},
       {"pareto: NaN", elsewhere + Arguments{"bad.h5:/nan"}, 1, {"bad.h5:/nan"}},
       {"pareto: --out in no folder",

@@ -36,7 +36,7 @@ class ReportPage : public testing::Test {
     for (int row = 0; row < 600; ++row) {
       overwrite(*here / "photos" / (std::to_string(row) + ".ppm"), picture(8, 8, 200, 100, 0));
     }
-    ASSERT_THAT(here->run({"report", "run", "--data", embeddings, "--codes", "codes.h5", "--labels",
+    ASSERT_THAT(here->run({"report", "run", "--data", embeddings, "--encoded", "codes.h5", "--labels",
                            "labels.txt", "--images", "photos", "--out", "r.html"}),
                 Succeeds());
   }

@@ -55,12 +55,28 @@ class Report : public testing::Test {
   inline static concepts::Codes codes;
 };
 
+TEST_F(Report, SaysWhoseCodesItShows) {
+  const auto outcome = report("p.html", {"--codes", "pursuit", "--k", "6", "--without-tree"});
+  ASSERT_THAT(outcome, Succeeds());
+  EXPECT_EQ(parse(outcome.out).at("codes"), "pursuit");
+  const auto page = contents(*here / "p.html");
+  EXPECT_THAT(page, AllOf(HasSubstr("shown at the point k=6, pursuit: "), HasSubstr("<th>codes</th>"),
+                          HasSubstr("<td>pursuit</td>"), HasSubstr("<td>encoder</td>")));
+  ASSERT_THAT(here->run({"encode", "run", "--data", embeddings, "--codes", "refit", "--k", "6", "--out",
+                         "refit.h5", "--quiet"}),
+              Succeeds());
+  const auto of_file = report("q.html", {"--encoded", "refit.h5", "--without-tree"});
+  ASSERT_THAT(of_file, Succeeds());
+  EXPECT_EQ(parse(of_file.out).at("codes"), "refit");
+  EXPECT_THAT(contents(*here / "q.html"), HasSubstr("shown at the point k=6, refit: "));
+}
+
 TEST_F(Report, IsOneFileThatHoldsAllOfIt) {
   const auto outcome = report("r.html", {"--labels", "labels.txt", "--top", "6"});
   ASSERT_THAT(outcome, Succeeds());
   const auto result = parse(outcome.out);
-  EXPECT_THAT(keys(result), ElementsAre("active", "bytes", "data", "file", "named", "pictures", "point",
-                                        "run", "with_parent"));
+  EXPECT_THAT(keys(result), ElementsAre("active", "bytes", "codes", "data", "file", "named", "pictures",
+                                        "point", "run", "with_parent"));
   const auto page = contents(*here / "r.html");
   EXPECT_EQ(result.at("bytes"), page.size());
   EXPECT_THAT(page, AllOf(StartsWith("<!DOCTYPE html>"), testing::EndsWith("</html>\n"),

@@ -73,7 +73,8 @@ TEST(RunFolder, OptionsRepeatTheRunBitForBit) {
       {"--model", "relu", "--l1", "0.1", "--seed", "7", "--loss", "mse"},
       {"--model", "batch-topk", "--k", "5", "--preset", "reference", "--epochs", "4"},
       {"--levels", "4,16", "--weights", "2,0.3", "--schedule", "cosine", "--clip", "0.5"},
-      {"--eval", "data.h5:/embeddings", "--warmup", "0.3", "--decay", "0.7", "--weight-decay", "0.01"},
+      {"--eval", "data.h5:/embeddings", "--warmup", "0.3", "--decay", "0.7", "--beta1", "0.8", "--beta2",
+       "0.99", "--weight-decay", "0.01"},
       {"--model", "jump-relu", "--l0", "0"},
   };
   for (const auto& options : runs) {

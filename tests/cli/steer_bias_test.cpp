@@ -111,7 +111,8 @@ TEST_F(SteerAndBias, ARowIsShownBeforeAndAfter) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("words before"), HasSubstr("rows after"),
                                  HasSubstr("cosine of the row before and after: ")));
   const auto result = parse(contents(*here / "row.json"));
-  EXPECT_THAT(keys(result), ElementsAre("cosine", "data", "latents", "point", "row", "rows", "run", "words"));
+  EXPECT_THAT(keys(result),
+              ElementsAre("codes", "cosine", "data", "latents", "point", "row", "rows", "run", "words"));
   ASSERT_THAT(result.at("latents"), SizeIs(1));
   EXPECT_THAT(keys(result.at("latents")[0]), ElementsAre("after", "before", "latent", "name"));
   EXPECT_EQ(result.at("latents")[0].at("name"), "dog");
@@ -122,6 +123,23 @@ TEST_F(SteerAndBias, ARowIsShownBeforeAndAfter) {
   const auto row = rows_in(*here / "data.h5").slice(0, 7, 8);
   const auto steered = by_the_library(row, {LatentEdit::set(dog, 9 * typical(codes, dog))}, false).embeddings;
   EXPECT_NEAR(result.at("cosine"), torch::cosine_similarity(row, steered).item<double>(), 1e-5);
+}
+
+TEST_F(SteerAndBias, WorkOnTheCodesThatAreAskedFor) {
+  const Arguments codes_of_few{"--codes", "refit", "--k", "30"};
+  const auto encoded = steer({"--row", "7", "--set", "dog=9", "--k", "30", "--json", "-"});
+  const auto refit = steer(codes_of_few + Arguments{"--row", "7", "--set", "dog=9", "--json", "refit.json"});
+  ASSERT_THAT(refit, Succeeds());
+  EXPECT_THAT(refit.out, testing::StartsWith("Codes: k=30, refit\n"));
+  const auto result = parse(contents(*here / "refit.json"));
+  EXPECT_EQ(result.at("codes"), "refit");
+  EXPECT_NE(result.at("latents")[0].at("after"), parse(encoded.out).at("latents")[0].at("after"));
+  write_attributes(planted.at("snow"));
+  const auto groups = bias(codes_of_few + Arguments{"--attribute", "attributes.h5:/attributes", "--name",
+                                                    "Wet <i>& \"so\"", "--out", "b.html", "--top", "2"});
+  ASSERT_THAT(groups, Succeeds());
+  EXPECT_THAT(groups.out, testing::StartsWith("Codes: k=30, refit\n"));
+  EXPECT_THAT(contents(*here / "b.html"), HasSubstr(" at k=30, refit."));
 }
 
 TEST_F(SteerAndBias, AFileIsReplacedOnlyWhenForcedAndNeverOneThatIsRead) {
@@ -141,8 +159,8 @@ TEST_F(SteerAndBias, TheConceptThatMakesTheGroupsIsFoundFirst) {
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("classifier"), HasSubstr("Linear classifier, AUC: ")));
   EXPECT_THAT(outcome.err, HasSubstr("The plot is in bias.html"));
   const auto result = parse(contents(*here / "bias.json"));
-  EXPECT_THAT(keys(result), ElementsAre("attribute", "classifier", "compared", "data", "latents", "point",
-                                        "run", "significant", "with", "without"));
+  EXPECT_THAT(keys(result), ElementsAre("attribute", "classifier", "codes", "compared", "data", "latents",
+                                        "point", "run", "significant", "with", "without"));
   EXPECT_THAT(keys(result.at("classifier")), ElementsAre("auc", "auc_retrained", "auc_steered", "removed"));
   EXPECT_EQ(result.at("attribute"), "Wet <i>& \"so\"");
   EXPECT_EQ(result.at("with").get<int>() + result.at("without").get<int>(), 600);

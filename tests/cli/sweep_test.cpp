@@ -84,7 +84,7 @@ TEST_F(Sweep, FinishedRunsAreSkippedAndAChangedFileIsRefused) {
                                HasSubstr("run 2 of 2, topk-k8: was finished before"),
                                HasSubstr("msae pareto other/*/ --data DATA")));
   EXPECT_THAT(sweep(text + "lr = 0.01\n", {"--out", "other"}),
-              FailsSaying({"other/topk-k4: holds a run with other options: lr was 0.001 and is 0.01 now",
+              FailsSaying({"other/topk-k4: holds a run with other options: lr was 0.028 and is 0.01 now",
                            "name a new folder by --out"}));
   EXPECT_THAT(sweep(text + "unit-rows = true\n", {"--out", "other"}),
               FailsSaying({"unit-rows was unset and is true now"}));
@@ -159,7 +159,8 @@ INSTANTIATE_TEST_SUITE_P(, StoppedSweep,
                          [](const auto& test) { return test.param.name; });
 
 TEST_F(Sweep, ARunThatFailsIsToldAndTheOthersGoOn) {
-  const auto text = std::string(small) + "eval = 'data.h5:/embeddings'\nlr = [1e30, 0.001]\n";
+  const auto text =
+      std::string(small) + "eval = 'data.h5:/embeddings'\nweight-decay = 0\nlr = [1e30, 0.001]\n";
   const auto outcome = sweep(text, {"--json", "s.json"});
   EXPECT_EQ(outcome.exit_code, 1);
   EXPECT_THAT(outcome.err, AllOf(HasSubstr("msae: run 1 of 2, matryoshka-lr1e+30 failed: training diverged"),

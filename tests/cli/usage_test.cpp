@@ -110,7 +110,8 @@ TEST_F(Usage, NumbersThatAreNoneAreSaidByName) {
     EXPECT_THAT(run({"train", "a.h5", "--out", "new", option, "9223372036854775808"}),
                 IsWrongUsage(option + ": must be a whole number below 2^63, not '9223372036854775808'"));
   }
-  for (const std::string option : {"--lr", "--warmup", "--decay", "--l1", "--clip", "--weight-decay"}) {
+  for (const std::string option :
+       {"--lr", "--warmup", "--decay", "--l1", "--clip", "--beta2", "--weight-decay"}) {
     EXPECT_THAT(
         run({"train", "a.h5", "--out", "new", option, "1e999"}),
         IsWrongUsage(option + ": must be a number like 0.001 that double precision can hold, not '1e999'"));
@@ -147,20 +148,24 @@ TEST_F(Usage, HelpOfTheProgramNamesTheSubcommands) {
 TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
   const Arguments common{"--json", "--quiet", "--verbose", "--threads", "--config", "\n  msae "};
   expect_help({"train", "--help"},
-              common + Arguments{"DATA",      "--out",        "--eval",         "--resume",   "--preset",
-                                 "--model",   "relu",         "topk",           "batch-topk", "matryoshka",
-                                 "--latents", "--k",          "--expansion",    "--levels",   "--weights",
-                                 "uniform",   "reverse",      "--epochs",       "--steps",    "--batch-size",
-                                 "--lr",      "--schedule",   "--warmup",       "--decay",    "--loss",
-                                 "--l1",      "--clip",       "--weight-decay", "--engine",   "--seed",
-                                 "--device",  "--save-every", "500steps",       "--log-every"});
-  expect_help({"eval", "--help"},
-              common + Arguments{"RUN", "--data", "--k", "--truth", "--centred", "--batch-size", "--device",
-                                 "FVU", "--cknna", "--activity", "--monosemanticity"});
+              common + Arguments{"DATA",       "--out",      "--eval",      "--resume",     "--preset",
+                                 "--model",    "relu",       "topk",        "batch-topk",   "matryoshka",
+                                 "--latents",  "--k",        "--expansion", "--levels",     "--weights",
+                                 "uniform",    "reverse",    "--epochs",    "--steps",      "--batch-size",
+                                 "--lr",       "--schedule", "--warmup",    "--decay",      "--loss",
+                                 "--l1",       "--clip",     "--beta1",     "--beta2",      "--weight-decay",
+                                 "--engine",   "--seed",     "--device",    "--save-every", "500steps",
+                                 "--log-every"});
+  expect_help(
+      {"eval", "--help"},
+      common + Arguments{"RUN", "--data", "--k", "--truth", "--centred", "--batch-size", "--device", "FVU",
+                         "--cknna", "--activity", "--monosemanticity", "--codes", "pursuit", "--candidates"});
   expect_help({"pareto", "--help"},
               common + Arguments{"RUN", "--data", "--k", "8,16,32,64,128,256,512", "--out", "--csv",
                                  "--unit-rows", "--holdout", "--skip-bad-rows", "--centred", "--device",
-                                 "hypervolume", "on_frontier"});
+                                 "hypervolume", "on_frontier", "--codes", "--candidates"});
+  expect_help({"encode", "--help"}, common + Arguments{"RUN", "--data", "--out", "--k", "--level", "--all",
+                                                       "--codes", "refit", "--candidates", "--labels"});
   expect_help({"sweep", "--help"},
               common + Arguments{"CONFIG", "--out", "--device", "[sweep]", "weights = [", "pareto.html"});
   expect_help({"convert", "--help"}, common + Arguments{"IN", "OUT", "--to", "sae-lens", "reference",
@@ -173,8 +178,8 @@ TEST_F(Usage, HelpOfEverySubcommandNamesEveryOption) {
               common + Arguments{"--model", "--rows", "--dim", "--latents", "--expansion", "--k", "--levels",
                                  "64,128,...", "--weights", "--active", "--engine", "--repeats", "--scaling",
                                  "--problem", "--force", "--seed", "floor"});
-  const Arguments rows{"RUN",         "--data",    "--codes",        "--k", "--level", "--all",
-                       "--unit-rows", "--holdout", "--skip-bad-rows"};
+  const Arguments rows{"RUN",         "--data",    "--encoded",       "--k",     "--level",     "--all",
+                       "--unit-rows", "--holdout", "--skip-bad-rows", "--codes", "--candidates"};
   const Arguments shown{"--names", "--labels", "--label-names", "--device"};
   expect_help({"name", "--help"}, common + rows +
                                       Arguments{"--vocab", "--words", "--chance", "--unique", "--best",

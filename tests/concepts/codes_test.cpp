@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "concepts/small_codes.h"
+#include "data/hdf5_file.h"
 #include "io/random_model.h"
 #include "models/every_model.h"
 #include "msae/core/error.h"
@@ -83,13 +84,49 @@ TEST(Codes, AreTheLatentsOfTheModelAtEveryPoint) {
   EXPECT_TRUE(any_empty);
 }
 
+TEST(Codes, AreThoseOfEveryCodingAndAFileSaysWhich) {
+  const test::TempDir folder;
+  const auto rows = rows_to_encode(23);
+  for (const auto& activation : test::every_activation(40)) {
+    auto model = test::random_model(activation);
+    for (const auto& coding : {models::Coding::encoder(), models::Coding::refit(), models::Coding::pursuit(),
+                               models::Coding::pursuit(15)}) {
+      for (const auto point : {OperatingPoint::trained(), OperatingPoint::all(), OperatingPoint::top(5),
+                               OperatingPoint::level(model.level_count() - 1)}) {
+        SCOPED_TRACE(models::kind(activation) + ", " + point.label() + " by " + coding.name());
+        const auto codes = encode(model, *source_of_rows(rows), point, coding);
+        expect_well_formed(codes);
+        const torch::NoGradGuard no_grad;
+        const auto expected = model.encode(rows, point, coding);
+        EXPECT_TRUE(torch::equal(dense_of(codes) != 0, expected != 0));
+        EXPECT_CLOSE(dense_of(codes), expected, 1e-3);
+      }
+      io::write_latents(model, *source_of_rows(rows), folder / "l.h5", {.coding = coding});
+      EXPECT_EQ(coding_of_codes(folder / "l.h5").name(), coding.name());
+      expect_same_codes(read_codes(folder / "l.h5"), encode(model, *source_of_rows(rows), {}, coding));
+    }
+  }
+}
+
+TEST(Codes, OfAFileThatSaysNothingAreTheEncoders) {
+  const test::TempDir folder;
+  test::Hdf5File(folder / "old.h5").floats("/values", {1}, {2});
+  EXPECT_EQ(coding_of_codes(folder / "old.h5").name(), "encoder");
+  {
+    auto file = data::hdf5::File::create(folder / "new.h5", "new.h5");
+    file.write_attribute("codes", "guessed");
+  }
+  EXPECT_THAT(error_of<IoError>([&] { coding_of_codes(folder / "new.h5"); }),
+              HasSubstr("new.h5: holds codes of a kind that this version does not know, 'guessed'"));
+}
+
 TEST(Codes, OfManyRowsOfAnyTypeAndOfOne) {
   for (const auto type : {torch::kFloat32, torch::kFloat64}) {
     auto model = test::random_model(models::BatchTopK{5}, 12, 40, type);
     for (const std::int64_t count : {1, 4096, 9001}) {
       const auto rows = rows_to_encode(count);
       std::vector<double> shares;
-      const auto codes = encode(model, *source_of_rows(rows), OperatingPoint::trained(),
+      const auto codes = encode(model, *source_of_rows(rows), OperatingPoint::trained(), {},
                                 [&](double share) { shares.push_back(share); });
       expect_well_formed(codes);
       EXPECT_EQ(codes.rows, count);
@@ -112,6 +149,9 @@ TEST(Codes, RefuseWhatDoesNotFitOrOverflows) {
   EXPECT_THAT(said(OperatingPoint::top(41)), HasSubstr("k: must be from 1 to the number of latents, 40"));
   EXPECT_THAT(said(OperatingPoint::top(0)), HasSubstr("k: "));
   EXPECT_THAT(said(OperatingPoint::level(3)), HasSubstr("level: must be from 0 to 2, not 3"));
+  EXPECT_THAT(
+      error_of<std::invalid_argument>([&] { encode(model, *source, {}, models::Coding::pursuit(1)); }),
+      HasSubstr("candidates: must be at least k, 2, or 0 for all, not 1"));
   auto narrow = test::random_model(models::TopK{2}, 5);
   EXPECT_THAT(error_of<std::invalid_argument>([&] { encode(narrow, *source, {}); }),
               HasSubstr("rows has dimension 12 but the model's is 5"));
@@ -122,7 +162,7 @@ TEST(Codes, RefuseWhatDoesNotFitOrOverflows) {
   model.scale.fill_(1e30);
   EXPECT_THAT(error_of<Error>([&] { encode(model, *source_of_rows(rows_to_encode(6) * 1e20), {}); }),
               HasSubstr("overflow"));
-  EXPECT_EQ(error_of<Error>([&] { encode(model, *source, {}, [](double) { throw Error("enough"); }); }),
+  EXPECT_EQ(error_of<Error>([&] { encode(model, *source, {}, {}, [](double) { throw Error("enough"); }); }),
             "enough");
 }
 

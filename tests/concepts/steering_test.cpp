@@ -60,6 +60,9 @@ TEST(Steering, IsTheFormula) {
       EXPECT_CLOSE(steered.embeddings, model.decode(after, x) + (x - model.decode(before, x)), 1e-5);
       EXPECT_CLOSE(steer(model, x, edits, {.point = point, .keep_residual = false}).embeddings,
                    model.decode(after, x), 1e-5);
+      const auto coding = models::Coding::pursuit();
+      EXPECT_TRUE(torch::equal(steer(model, x, edits, {.point = point, .coding = coding}).before,
+                               model.encode(x, point, coding)));
     }
   }
 }

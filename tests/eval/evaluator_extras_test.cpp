@@ -22,16 +22,19 @@ TEST(Evaluate, KeepsTheActivityOfEveryPointWhereAsked) {
   for (const auto& activation : test::every_kind()) {
     auto model = make_model(activation);
     const auto data = source(rows_tensor());
-    const auto evaluation = evaluate(model, *data, {.k = {1, 7}, .batch_size = 10, .activity = true});
-    for (const auto& point : evaluation.points) {
-      Activity expected(latents);
-      const torch::NoGradGuard no_grad;
-      expected.add(model.encode(rows_tensor(), operating_point(point)));
-      ASSERT_TRUE(point.activity) << point.label;
-      EXPECT_EQ(point.activity->rows(), rows);
-      EXPECT_TRUE(point.activity->counts().equal(expected.counts())) << point.label;
-      EXPECT_CLOSE(point.activity->maximum_magnitude(), expected.maximum_magnitude(), 1e-5);
-      EXPECT_NEAR(point.activity->mean(), point.mean_magnitude, 1e-12);
+    for (const auto& coding : test::every_coding()) {
+      const auto evaluation =
+          evaluate(model, *data, {.k = {1, 7}, .batch_size = 10, .activity = true, .coding = coding});
+      for (const auto& point : evaluation.points) {
+        Activity expected(latents);
+        const torch::NoGradGuard no_grad;
+        expected.add(model.encode(rows_tensor(), operating_point(point), test::coding(point)));
+        ASSERT_TRUE(point.activity) << point.label;
+        EXPECT_EQ(point.activity->rows(), rows);
+        EXPECT_TRUE(point.activity->counts().equal(expected.counts())) << point.label << coding.name();
+        EXPECT_CLOSE(point.activity->maximum_magnitude(), expected.maximum_magnitude(), 1e-4);
+        EXPECT_NEAR(point.activity->mean(), point.mean_magnitude, 1e-12);
+      }
     }
     EXPECT_FALSE(evaluate(model, *data).points.front().activity);
   }
@@ -58,6 +61,14 @@ TEST(Evaluate, TakesCknnaOnEvenlySpacedRowsInAnyBatches) {
         }
       }
     }
+    for (const auto& coding : test::every_coding()) {
+      const torch::NoGradGuard no_grad;
+      for (const auto& point : evaluate(model, *data, {.cknna_rows = 53, .coding = coding}).points) {
+        const double expected =
+            cknna(rows_tensor(), model.encode(rows_tensor(), operating_point(point), test::coding(point)));
+        EXPECT_NEAR(*point.cknna, expected, 1e-4) << point.label << " by " << point.codes;
+      }
+    }
     EXPECT_FALSE(evaluate(model, *data).points.front().cknna);
   }
 }
@@ -66,9 +77,12 @@ TEST(Evaluate, TakesMonosemanticityAsTrainedAndOfAll) {
   auto model = make_model(models::TopK{3});
   const auto data = source(rows_tensor());
   const torch::NoGradGuard no_grad;
-  for (const bool centred : {false, true}) {
+  for (const auto& [centred, coding] :
+       {std::pair{false, models::Coding{}}, {true, models::Coding{}}, {false, models::Coding::pursuit()}}) {
     const auto points =
-        evaluate(model, *data, {.k = {3, 7}, .centred = centred, .batch_size = 10, .monosemanticity = true})
+        evaluate(
+            model, *data,
+            {.k = {3, 7}, .centred = centred, .batch_size = 10, .monosemanticity = true, .coding = coding})
             .points;
     for (const auto& point : points) {
       if (point.label == "k=7") {
@@ -76,7 +90,7 @@ TEST(Evaluate, TakesMonosemanticityAsTrainedAndOfAll) {
         continue;
       }
       Monosemanticity expected(latents, dim);
-      expected.add(model.encode(rows_tensor(), operating_point(point)),
+      expected.add(model.encode(rows_tensor(), operating_point(point), test::coding(point)),
                    centred ? model.normalise(rows_tensor()) : rows_tensor());
       const auto scores = expected.scores();
       ASSERT_TRUE(point.monosemanticity) << point.label;

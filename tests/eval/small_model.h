@@ -62,4 +62,15 @@ inline models::OperatingPoint operating_point(const eval::Point& point) {
   return models::OperatingPoint::top(*point.k);
 }
 
+/// Every way to find codes; the candidates are enough for the points that keep dim latents at most.
+inline std::vector<models::Coding> every_coding() {
+  return {models::Coding::encoder(), models::Coding::refit(), models::Coding::pursuit(),
+          models::Coding::pursuit(dim)};
+}
+
+/// What the codes of a point are those of.
+inline models::Coding coding(const eval::Point& point) {
+  return models::coding_named(point.codes);
+}
+
 }  // namespace msae::test

@@ -116,6 +116,30 @@ TEST(Latents, AreThoseOfEncodeForEveryKindAndPoint) {
   EXPECT_TRUE(any_negative);
 }
 
+TEST(Latents, AreThoseOfEveryCoding) {
+  const test::TempDir folder;
+  const auto rows = some_rows(23);
+  for (const auto& options : every_kind()) {
+    for (const auto type : {torch::kFloat32, torch::kFloat64}) {
+      auto model = test::random_model(options, type);
+      for (const auto& point : {OperatingPoint::trained(), OperatingPoint::all(), OperatingPoint::top(3),
+                                OperatingPoint::level(model.level_count() - 1)}) {
+        for (const auto& coding :
+             {models::Coding::refit(), models::Coding::pursuit(), models::Coding::pursuit(14)}) {
+          SCOPED_TRACE(models::kind(options.activation) + ", " + point.label() + " by " + coding.name());
+          write_latents(model, *source_of(rows), folder / "l.h5",
+                        {.point = point, .coding = coding, .batch_size = 5});
+          const torch::NoGradGuard no_grad;
+          const auto expected = model.encode(rows.to(type), point, coding).to(torch::kFloat32);
+          const Matrix found(folder / "l.h5");
+          EXPECT_CLOSE(found.dense(), expected, 1e-3);
+          EXPECT_EQ(found.file.attribute("codes"), coding.name());
+        }
+      }
+    }
+  }
+}
+
 TEST(Latents, DoNotDependOnTheBatchSize) {
   const test::TempDir folder;
   auto model = test::random_model(models::Matryoshka{{2, 8, 40}});
@@ -200,6 +224,7 @@ TEST(Latents, SayWhereTheyComeFrom) {
   EXPECT_EQ(attribute("data"), "rows");
   EXPECT_EQ(attribute("view"), "the 25 % held out");
   EXPECT_EQ(attribute("point"), "k=4");
+  EXPECT_EQ(attribute("codes"), "encoder");
   EXPECT_EQ(attribute("msae_version"), version());
 }
 
@@ -222,6 +247,9 @@ TEST(Latents, RefuseWhatDoesNotFit) {
               HasSubstr("k: must be from 1 to the number of latents, 40"));
   EXPECT_THAT(said({.point = OperatingPoint::top(0)}), HasSubstr("k: "));
   EXPECT_THAT(said({.point = OperatingPoint::level(3)}), HasSubstr("level: must be from 0 to 2, not 3"));
+  EXPECT_THAT(said({.point = OperatingPoint::top(7), .coding = models::Coding::pursuit(6)}),
+              HasSubstr("candidates: must be at least k, 7, or 0 for all, not 6"));
+  EXPECT_THAT(said({.coding = {models::Coding::Kind::encoder, 6}}), HasSubstr("candidates: are for pursuit"));
   EXPECT_THAT(said({.batch_size = 0}), HasSubstr("batch_size: must be at least 1"));
   EXPECT_THAT(said({.labels = {"a", "b"}}), HasSubstr("labels: 2 labels for the 6 rows of rows"));
   auto narrow = test::random_model(models::TopK{2}, 5);
@@ -237,6 +265,10 @@ TEST(Latents, ThatOverflowAreRefused) {
   const auto source = source_of(some_rows(6) * 1e20);
   EXPECT_THAT(error_of<Error>([&] { write_latents(model, *source, folder / "l.h5"); }),
               HasSubstr("rows: latents overflow float32"));
+  EXPECT_THAT(error_of<Error>([&] {
+                write_latents(model, *source, folder / "l.h5", {.coding = models::Coding::pursuit()});
+              }),
+              HasSubstr("rows: latents overflow; are the rows on the scale"));
   EXPECT_EQ(test::files_in(folder.path()), 0u);
 }
 

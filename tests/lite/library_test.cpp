@@ -63,6 +63,32 @@ void expect_same(SparseAutoencoder& model, const Tensor& rows) {
   }
 }
 
+// The same by least squares, at points that keep fewer latents than a row has numbers: more of them solve for
+// values that float32 can hardly tell apart.
+void expect_same_solutions(SparseAutoencoder& model, const Tensor& rows) {
+  const torch::NoGradGuard no_grad;
+  const auto lite = saved(model);
+  for (const auto point : points_of(model)) {
+    const auto encoded = (model.encode(rows, point) != 0).sum(1).max().item<std::int64_t>();
+    if (std::max(encoded, model.top_k(point).value_or(0)) >= model.dim()) continue;
+    for (const auto& coding : {Coding::refit(), Coding::pursuit(), Coding::pursuit(model.dim())}) {
+      SCOPED_TRACE(test::name(model.options()) + " at " + point.label() + " by " + coding.name());
+      const auto theirs = model.encode(rows, point, coding);
+      const auto ours = tensor_of(lite.encode_dense(span_of(rows), point, coding), theirs);
+      EXPECT_LT((ours - theirs).abs().max().item<double>(), 1e-3 * (1 + theirs.abs().max().item<double>()));
+      EXPECT_TRUE((ours != 0).equal(theirs != 0));
+    }
+  }
+}
+
+TEST(LiteBesideTheLibrary, EveryModelFindsTheSameCodesByLeastSquares) {
+  const auto rows = test::random_rows({30, 12}, 8).to(torch::kFloat32);
+  for (const auto& options : test::some_models(12, 40)) {
+    auto model = test::random_model(options);
+    expect_same_solutions(model, rows);
+  }
+}
+
 // Gaps between their scores are far wider than rounding, so the same latents are active.
 TEST(LiteBesideTheLibrary, EveryModelComputesTheSame) {
   const auto rows = test::random_rows({30, 12}, 8).to(torch::kFloat32);
@@ -98,6 +124,10 @@ TEST(LiteBesideTheLibrary, LargerModelsComputeTheSame) {
   const auto rows = test::random_rows({100, 96}, 8).to(torch::kFloat32);
   auto model = test::random_model(models::Matryoshka{.levels = {8, 64, 700}}, 96, 700);
   expect_same(model, rows);
+  const torch::NoGradGuard no_grad;
+  const auto theirs = model.encode(rows, OperatingPoint::top(16), Coding::pursuit());
+  const auto ours = saved(model).encode_dense(span_of(rows), OperatingPoint::top(16), Coding::pursuit());
+  EXPECT_LT((tensor_of(ours, theirs) - theirs).abs().max().item<double>(), 1e-3);
 }
 
 }  // namespace

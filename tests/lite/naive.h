@@ -47,6 +47,56 @@ class Naive {
     return out;
   }
 
+  /// What latents have to add up to, in model space: [dim].
+  std::vector<double> target(const std::vector<double>& row) const {
+    auto u = standardised(row);
+    for (std::size_t j = 0; j < dim(); ++j) u[j] -= pre_bias(j);
+    return u;
+  }
+
+  /// [latents][dim], in model space.
+  std::vector<std::vector<double>> dictionary() const {
+    std::vector<std::vector<double>> rows(latents(), std::vector<double>(dim()));
+    for (std::size_t i = 0; i < latents(); ++i) {
+      for (std::size_t j = 0; j < dim(); ++j) rows[i][j] = decoder(i, j);
+    }
+    return rows;
+  }
+
+  /// Latents of a row at most: where there is a k, also of those that the encoder would not keep.
+  std::size_t most(const std::vector<double>& row, models::OperatingPoint point) const {
+    using Kind = models::OperatingPoint::Kind;
+    const auto* nested = std::get_if<models::Matryoshka>(&m_.config.activation);
+    const auto* topk = std::get_if<models::TopK>(&m_.config.activation);
+    const bool is_relu = std::holds_alternative<models::Relu>(m_.config.activation);
+    const auto level = point.kind == Kind::level ? static_cast<std::size_t>(point.value) : 0;
+    if (point.kind == Kind::top) return static_cast<std::size_t>(point.value);
+    if (point.kind == Kind::all || is_relu) return latents();
+    if (topk) return static_cast<std::size_t>(topk->k);
+    if (nested && !nested->batch) return static_cast<std::size_t>(nested->levels[level]);
+    const auto pre = pre_activations(row);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < pre.size(); ++i) count += keeps(pre, i, point) ? 1 : 0;
+    return count;
+  }
+
+  /// Latents of a point that rank best, that many of them; 0: all.
+  std::vector<std::size_t> best(const std::vector<double>& row, models::OperatingPoint point,
+                                std::int64_t candidates) const {
+    const auto* nested = std::get_if<models::PrefixMatryoshka>(&m_.config.activation);
+    auto among = latents();
+    if (nested && point.kind == models::OperatingPoint::Kind::level) {
+      among = static_cast<std::size_t>(nested->sizes[static_cast<std::size_t>(point.value)]);
+    }
+    auto pre = pre_activations(row);
+    pre.resize(among);
+    std::vector<std::size_t> found;
+    for (std::size_t i = 0; i < among; ++i) {
+      if (candidates == 0 || is_among(pre, i, candidates)) found.push_back(i);
+    }
+    return found;
+  }
+
  private:
   struct Moments {
     double mean, deviation;
@@ -74,12 +124,17 @@ class Naive {
     return {mean, std::sqrt(squares / (count - 1))};
   }
 
-  std::vector<double> pre_activations(const std::vector<double>& row) const {
+  std::vector<double> standardised(const std::vector<double>& row) const {
     auto u = normalised(row);
     if (m_.config.normalise_rows) {
       const auto moments = moments_of(u);
       for (auto& value : u) value = (value - moments.mean) / (moments.deviation + 1e-5);
     }
+    return u;
+  }
+
+  std::vector<double> pre_activations(const std::vector<double>& row) const {
+    const auto u = standardised(row);
     std::vector<double> pre = m_.latent_bias;
     for (std::size_t i = 0; i < pre.size(); ++i) {
       for (std::size_t j = 0; j < dim(); ++j) pre[i] += (u[j] - pre_bias(j)) * encoder(i, j);

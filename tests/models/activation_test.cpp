@@ -24,10 +24,18 @@ TEST(DoublingLevels, EndWithAllLatents) {
 }
 
 TEST(DefaultLevels, StartAtEightAndStopDoublingAt512) {
-  EXPECT_THAT(default_levels(4096), ElementsAre(8, 16, 32, 64, 128, 256, 512, 4096));
+  EXPECT_THAT(default_levels(4096), ElementsAre(8, 16, 32, 64, 128, 256, 512));
+  EXPECT_THAT(default_levels(513), ElementsAre(8, 16, 32, 64, 128, 256, 512));
   EXPECT_THAT(default_levels(512), ElementsAre(8, 16, 32, 64, 128, 256, 512));
   EXPECT_THAT(default_levels(20), ElementsAre(8, 16, 20));
   EXPECT_THAT(default_levels(3), ElementsAre(3));
+}
+
+TEST(TrapezoidWeights, AreTheMeanOverTheLogarithmOfK) {
+  EXPECT_THAT(trapezoid_weights({8, 16, 32, 64}), ElementsAre(0.5, 1, 1, 0.5));
+  EXPECT_THAT(trapezoid_weights({1, 2, 16}), ElementsAre(0.5, 2, 1.5));
+  EXPECT_THAT(trapezoid_weights({16, 32}), ElementsAre(0.5, 0.5));
+  EXPECT_THAT(trapezoid_weights({64}), ElementsAre(1));
 }
 
 TEST(ReverseWeights, WeighTheSparsestLevelMost) {

@@ -19,9 +19,8 @@ TEST(Fingerprint, OfEqualRunsIsEqual) {
 }
 
 TEST(Fingerprint, DifferencesAreToldInWords) {
-  TrainOptions other;
-  other.learning_rate = 0.5;
-  EXPECT_EQ(differences(words(models::TopK{3}), words(models::TopK{3}, other)),
+  TrainOptions one{.learning_rate = 0.001}, other{.learning_rate = 0.5};
+  EXPECT_EQ(differences(words(models::TopK{3}, one), words(models::TopK{3}, other)),
             "lr was 0.001 and is 0.5 now");
   EXPECT_EQ(differences(words(models::TopK{3}), words(models::TopK{4})), "k was 3 and is 4 now");
   EXPECT_THAT(differences(words(models::Relu{}), words(models::TopK{4})),

@@ -16,7 +16,7 @@ double rate(const TrainOptions& options, std::int64_t step, std::int64_t steps, 
 }
 
 TEST(LearningRate, WarmsUpStaysAndFallsLinearly) {
-  TrainOptions options;
+  TrainOptions options{.learning_rate = 0.5};
   options.warmup = 0.05;
   EXPECT_DOUBLE_EQ(rate(options, 0, 100), 1.0 / 6);
   EXPECT_DOUBLE_EQ(rate(options, 4, 100), 5.0 / 6);
@@ -27,7 +27,7 @@ TEST(LearningRate, WarmsUpStaysAndFallsLinearly) {
 }
 
 TEST(LearningRate, FallsByHalfACosine) {
-  TrainOptions options;
+  TrainOptions options{.learning_rate = 0.5};
   options.schedule = Schedule::cosine;
   options.warmup = 0;
   EXPECT_DOUBLE_EQ(rate(options, 0, 100), 1);
@@ -38,7 +38,7 @@ TEST(LearningRate, FallsByHalfACosine) {
 TEST(LearningRate, StaysPositiveAndBoundedForRunsOfAnyLength) {
   for (const auto schedule : {Schedule::linear, Schedule::cosine}) {
     for (const std::int64_t steps : {1, 2, 3, 7, 100}) {
-      TrainOptions options;
+      TrainOptions options{.learning_rate = 0.5};
       options.schedule = schedule;
       for (std::int64_t step = 0; step < steps; ++step) {
         EXPECT_GT(rate(options, step, steps), 0) << step << " of " << steps;
@@ -73,6 +73,13 @@ TEST(LearningRate, PublishedGoesByWholeEpochs) {
   }
 }
 
+TEST(TrainOptions, TheUsualRateTurnsRowsOfAnyDimensionByTheSameAngle) {
+  EXPECT_DOUBLE_EQ(usual_learning_rate(512), 0.005);
+  EXPECT_DOUBLE_EQ(usual_learning_rate(128), 0.01);
+  EXPECT_DOUBLE_EQ(usual_learning_rate(768), 0.0041);
+  EXPECT_DOUBLE_EQ(usual_learning_rate(1), 0.11);
+}
+
 TEST(TrainOptions, PublishedDependOnTheKind) {
   EXPECT_DOUBLE_EQ(TrainOptions::published(models::Relu{}).learning_rate, 5e-5);
   EXPECT_DOUBLE_EQ(TrainOptions::published(models::Relu{}).l1, 0.003);
@@ -81,6 +88,7 @@ TEST(TrainOptions, PublishedDependOnTheKind) {
   EXPECT_DOUBLE_EQ(TrainOptions::published(models::Matryoshka{{64}}).learning_rate, 1e-4);
   EXPECT_EQ(TrainOptions::published(models::TopK{}).unit_norm, UnitNorm::before_step);
   EXPECT_EQ(TrainOptions{}.unit_norm, UnitNorm::after_step);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::TopK{}).beta2, 0.999);
 }
 
 TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
@@ -98,7 +106,8 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_EQ(refusal([](auto& o) { o.epochs = 0; }), "epochs: must be at least 1, not 0");
   EXPECT_EQ(refusal([](auto& o) { o.epochs = 0, o.steps = 5; }), "accepted");
   EXPECT_THAT(refusal([](auto& o) { o.steps = -1; }), testing::HasSubstr("steps: "));
-  EXPECT_THAT(refusal([](auto& o) { o.learning_rate = 0; }), testing::HasSubstr("learning_rate: "));
+  EXPECT_EQ(refusal([](auto& o) { o.learning_rate = 0; }), "accepted");
+  EXPECT_THAT(refusal([](auto& o) { o.learning_rate = -1; }), testing::HasSubstr("learning_rate: "));
   EXPECT_THAT(refusal([](auto& o) { o.learning_rate = -1; }), testing::HasSubstr("not -1"));
   EXPECT_THAT(refusal([](auto& o) { o.learning_rate = NAN; }), testing::HasSubstr("nan"));
   EXPECT_THAT(refusal([](auto& o) { o.learning_rate = INFINITY; }), testing::HasSubstr("inf"));
@@ -119,9 +128,9 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_THAT(refusal([](auto& o) { o.beta2 = -1; }), testing::HasSubstr("beta2: "));
   EXPECT_THAT(refusal([](auto& o) { o.epsilon = 0; }), testing::HasSubstr("epsilon: "));
   EXPECT_THAT(refusal([](auto& o) { o.weight_decay = -1; }), testing::HasSubstr("weight_decay: "));
-  EXPECT_EQ(refusal([](auto& o) { o.weight_decay = 1000; }),
+  EXPECT_EQ(refusal([](auto& o) { o.learning_rate = 0.001, o.weight_decay = 1000; }),
             "weight_decay: must be below 1 / the learning rate, 1000, not 1000");
-  EXPECT_NO_THROW(TrainOptions{.weight_decay = 999}.validate());
+  EXPECT_NO_THROW(TrainOptions{.learning_rate = 0.001, .weight_decay = 999}.validate());
   EXPECT_THAT(refusal([](auto& o) { o.clip = -1; }), testing::HasSubstr("clip: "));
   EXPECT_THAT(refusal([](auto& o) { o.dead_after = -1; }), testing::HasSubstr("dead_after: "));
   EXPECT_THAT(refusal([](auto& o) { o.fused.dense_level = -1; }), testing::HasSubstr("fused.dense: "));

@@ -280,6 +280,7 @@ TEST(Trainer, SaysSoWhenTrainingDiverges) {
   const test::TempDir folder;
   auto options = brief();
   options.learning_rate = 1e30;
+  options.weight_decay = 0;
   options.clip = 0;
   EXPECT_THAT(error_of([&] { Trainer(model, options).fit(data); }), HasSubstr("diverged"));
 }

@@ -50,18 +50,25 @@ MSAE_EXPORT models::OperatingPoint usual_point(const models::SparseAutoencoder& 
 /// \param model    to encode with
 /// \param data     raw embeddings [rows, dim]
 /// \param point    how many latents to keep
+/// \param coding   who chooses them and finds their values
 /// \param progress called with the share of rows done; may throw to stop
 /// \return [rows, latents]
-/// \throws std::invalid_argument when data and model differ in dimension, or the model has no such point
+/// \throws std::invalid_argument when data and model differ in dimension, the model has no such point, or the
+///         coding is impossible there
 /// \throws msae::IoError when the data cannot be read
 /// \throws msae::Error when the numbers overflow, or there is not enough memory
 MSAE_EXPORT Codes encode(models::SparseAutoencoder& model, data::EmbeddingSource& data,
-                         models::OperatingPoint point, const std::function<void(double)>& progress = {});
+                         models::OperatingPoint point, models::Coding coding = {},
+                         const std::function<void(double)>& progress = {});
 
 /// The operating point that a file of io::write_latents() says it was made at, as OperatingPoint::label() has
 /// it; empty where it says nothing.
 /// \throws msae::IoError when the file is missing, or none of HDF5's
 MSAE_EXPORT std::string point_of_codes(const std::filesystem::path& file);
+
+/// How a file of io::write_latents() says that its latents were found; by the encoder where it says nothing.
+/// \throws msae::IoError when the file is missing, none of HDF5's, or says what there is not
+MSAE_EXPORT models::Coding coding_of_codes(const std::filesystem::path& file);
 
 /// Reads what io::write_latents() wrote.
 /// \param file HDF5 with /indptr, /indices, /values and /shape

@@ -29,6 +29,7 @@ struct LatentEdit {
 /// What steering keeps.
 struct MSAE_EXPORT SteeringOptions {
   models::OperatingPoint point = models::OperatingPoint::all();  ///< latents that a row has
+  models::Coding coding = {};                                    ///< who finds them and their values
   /// Add what the reconstruction of a row misses, so that without an edit rows come back as they are, and an
   /// edit changes what it is about alone. Else the decoded latents are all there is.
   bool keep_residual = true;
@@ -50,7 +51,8 @@ struct Steered {
 /// \param embeddings [rows, dim], raw
 /// \param edits      what to change
 /// \param options    which latents a row has, and what is kept
-/// \throws std::invalid_argument when there is no such latent, or a number is not finite
+/// \throws std::invalid_argument when there is no such latent, a number is not finite, or the coding is
+///         impossible at that point
 /// \throws c10::Error when the shape does not fit
 /// \throws msae::Error when the result overflows
 MSAE_EXPORT Steered steer(models::SparseAutoencoder& model, const torch::Tensor& embeddings,

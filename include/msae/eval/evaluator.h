@@ -30,9 +30,13 @@ struct MSAE_EXPORT EvalOptions {
   /// Fill Point::monosemanticity of the points "trained" and "all", which costs rows x latents x dim and
   /// [latents, dim] float64 of memory each. For models whose latents are not negative.
   bool monosemanticity = false;
+  /// Who finds latents and values, at all points that keep no more than dim of a row, nor more than
+  /// Coding::candidates; wider ones stay the encoder's. Takes many times as long as the encoder.
+  models::Coding coding = {};
 
   /// Checks every field.
-  /// \throws std::invalid_argument when batch_size or a k is below 1, or cknna_rows is from 1 to 10 or below 0
+  /// \throws std::invalid_argument when batch_size or a k is below 1, cknna_rows is from 1 to 10 or below 0,
+  ///         or as Coding::validate()
   void validate() const;
 };
 
@@ -57,6 +61,7 @@ struct Point {
   /// Mean of Monosemanticity::scores() over the latents that have one, NaN where none has, where
   /// EvalOptions::monosemanticity asks for it; points that keep the same latents as these have it too.
   std::optional<double> monosemanticity = {};
+  std::string codes = "encoder";  ///< whose, as Coding::name() has it: see EvalOptions::coding
 };
 
 /// What evaluate() found.
@@ -71,6 +76,7 @@ struct Evaluation {
   double decoder_orthogonality = 0;  ///< see eval::decoder_orthogonality()
   double dead_fraction = 0;          ///< of the widest point, "all"
   double fvu_without_latents = 0;    ///< FVU of pre_bias alone, where progressive_recovery() begins
+  std::string codes = "encoder";     ///< Coding::name() of EvalOptions::coding
   std::vector<Point> points;         ///< trained, each level, all, each k
 };
 

@@ -17,6 +17,7 @@ namespace msae::io {
 /// What to write of the latents.
 struct MSAE_EXPORT LatentsOptions {
   models::OperatingPoint point = {};  ///< as trained
+  models::Coding coding = {};         ///< as the encoder has them
   std::int64_t batch_size = 4096;     ///< rows at a time; changes the results by rounding only
   std::string run = {};               ///< what the file says of where the model came from
   /// A label for every row of the data's file, by EmbeddingSource::original_row(); empty: none are written.
@@ -38,7 +39,8 @@ struct LatentsSummary {
 ///   matrix [rows, latents] in compressed sparse rows (CSR), as scipy.sparse.csr_matrix takes it;
 ///   /rows int64 [rows], the rows' numbers in the data's file, where a view leaves some out;
 ///   /labels strings [rows], where there are labels; and the attributes run, data
-///   (EmbeddingSource::origin()), view (its treatment(), where there is one), point and msae_version.
+///   (EmbeddingSource::origin()), view (its treatment(), where there is one), point, codes (Coding::name())
+///   and msae_version.
 /// Memory: a few times batch_size x latents, whatever the number of rows (labels aside).
 /// \param model    to encode with
 /// \param data     raw embeddings [rows, dim]
@@ -46,8 +48,8 @@ struct LatentsSummary {
 /// \param options  which latents, and what else to write
 /// \param progress called with the share of rows done; may throw to stop, which leaves no file
 /// \return what was written
-/// \throws std::invalid_argument when data and model differ in dimension, or the point or the labels do not
-///         fit
+/// \throws std::invalid_argument when data and model differ in dimension, or the point, the coding or the
+///         labels do not fit
 /// \throws msae::IoError when the data cannot be read or the file not be written
 /// \throws msae::Error when the numbers overflow, or there is not enough memory
 /// \throws msae::Error when a batch needs more memory than is free

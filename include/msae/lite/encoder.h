@@ -11,12 +11,14 @@
 
 #include "msae/core/export.h"
 #include "msae/models/activation.h"
+#include "msae/models/coding.h"
 #include "msae/models/operating_point.h"
 
 /// What a program needs that applies a trained model: a library of its own, small, static and without
 /// LibTorch.
 namespace msae::lite {
 
+using models::Coding;
 using models::OperatingPoint;
 struct Model;
 
@@ -43,7 +45,8 @@ struct MSAE_EXPORT SparseRows {
 };
 
 /// A model read from its folder, which encodes raw embeddings and decodes latents as
-/// models::SparseAutoencoder does, to rounding: every kind, every operating point, ties to the lower index.
+/// models::SparseAutoencoder does, to rounding: every kind, every operating point and Coding, ties to the
+/// lower index.
 ///
 /// Weights and arithmetic are float32, whatever the folder holds; sizes count numbers, not bytes. Functions
 /// take one thread each, and any number of threads may call them at once. Copies share their weights.
@@ -66,24 +69,31 @@ class MSAE_EXPORT Encoder {
   /// models::level_count() of its activation.
   std::int64_t level_count() const;
 
-  /// Latents of one raw embedding. Most of its time is that of reading the encoder from memory.
-  /// \param row   [dim]
-  /// \param point how many latents to keep
+  /// Latents of one raw embedding. Most of its time is that of reading the encoder from memory; of a pursuit,
+  /// that of reading the decoder as often as there are latents.
+  /// \param row    [dim]
+  /// \param point  how many latents to keep
+  /// \param coding who chooses them and finds their values
   /// \return the active ones, ascending
   /// \throws std::invalid_argument when the row has another length, holds NaN or Inf or so large numbers that
-  ///         latents would, or the model has no such point
-  std::vector<ActiveLatent> encode(std::span<const float> row, OperatingPoint point = {}) const;
-  /// Latents of several: what encode() gives for each, to rounding, in less time.
-  /// \param rows  [rows, dim], one after the other; none is fine
-  /// \param point how many latents to keep
+  ///         latents would, the model has no such point, or the coding is impossible there
+  std::vector<ActiveLatent> encode(std::span<const float> row, OperatingPoint point = {},
+                                   Coding coding = {}) const;
+  /// Latents of several: what encode() gives for each, to rounding, in less time. Where many rows are coded
+  /// by least squares, it takes the memory of [latents, latents] floats, up to 1 GiB.
+  /// \param rows   [rows, dim], one after the other; none is fine
+  /// \param point  how many latents to keep
+  /// \param coding who chooses them and finds their values
   /// \throws std::invalid_argument as encode(), naming the row
-  SparseRows encode_rows(std::span<const float> rows, OperatingPoint point = {}) const;
+  SparseRows encode_rows(std::span<const float> rows, OperatingPoint point = {}, Coding coding = {}) const;
   /// The same with every latent, most of them 0.
-  /// \param rows  [rows, dim]
-  /// \param point how many latents to keep
+  /// \param rows   [rows, dim]
+  /// \param point  how many latents to keep
+  /// \param coding who chooses them and finds their values
   /// \return [rows, latents]
   /// \throws std::invalid_argument as encode_rows()
-  std::vector<float> encode_dense(std::span<const float> rows, OperatingPoint point = {}) const;
+  std::vector<float> encode_dense(std::span<const float> rows, OperatingPoint point = {},
+                                  Coding coding = {}) const;
 
   /// A raw embedding from its latents.
   /// \param code what encode() gave, or anything like it: in any order, values of any sign

@@ -77,7 +77,8 @@ MSAE_EXPORT bool chooses_over_batch(const Activation& activation);
 /// \throws std::invalid_argument unless 1 <= first <= latents
 MSAE_EXPORT std::vector<std::int64_t> doubling_levels(std::int64_t first, std::int64_t latents);
 
-/// The default preset's: 8, 16, ..., 512, those below `latents`, then `latents` itself.
+/// The default preset's: 8, 16, ..., 512, those below `latents`; of a dictionary of at most 512, then
+/// `latents` itself. A level of thousands would cost twice as much as all these, and worsen them.
 MSAE_EXPORT std::vector<std::int64_t> default_levels(std::int64_t latents);
 
 /// Prefixes of an eighth, a quarter, half and all of the dictionary, those that hold a latent.
@@ -85,6 +86,12 @@ MSAE_EXPORT std::vector<std::int64_t> default_prefixes(std::int64_t latents);
 
 /// L, L-1, ..., 1: the sparsest level weighs most ("reverse weighting" of Zaigrajew et al.).
 MSAE_EXPORT std::vector<double> reverse_weights(std::size_t levels);
+
+/// The default preset's: weights by which the loss is the mean over log k from the first level to the last,
+/// by the trapezoidal rule. Of doubling levels the first and the last count half as much as each of the
+/// others.
+/// \param levels ascending from 1; one alone has weight 1
+MSAE_EXPORT std::vector<double> trapezoid_weights(const std::vector<std::int64_t>& levels);
 
 /// The weight of each level's loss: the activation's own, or all 1 where it names none.
 MSAE_EXPORT std::vector<double> level_weights(const Activation& activation);

@@ -10,6 +10,7 @@
 
 #include "msae/core/export.h"
 #include "msae/models/activation.h"
+#include "msae/models/coding.h"
 #include "msae/models/model_options.h"
 #include "msae/models/operating_point.h"
 
@@ -20,9 +21,9 @@ namespace msae::models {
 ///     u = (x - mean) * scale,  p = (u - pre_bias) encoder^T + latent_bias,  z = select(cap(relu(p))),
 ///     u^ = z decoder + pre_bias,  x^ = u^ / scale + mean.
 ///
-/// cap() is SparseAutoencoderOptions::soft_cap, and relu() whatever Ranking lets pass. With normalise_rows,
-/// (u - m) / (s + 1e-5) takes the place of u in p, with m and s each row's own mean and (unbiased) deviation,
-/// and u^ is multiplied by s and shifted by m.
+/// Coding says how z may be found otherwise. cap() is SparseAutoencoderOptions::soft_cap, and relu() whatever
+/// Ranking lets pass. With normalise_rows, (u - m) / (s + 1e-5) takes the place of u in p, with m and s each
+/// row's own mean and (unbiased) deviation, and u^ is multiplied by s and shifted by m.
 ///
 /// encode() takes raw embeddings and decode() gives them back; the model space of u is visible only through
 /// normalise(). A torch::nn::Module: parameters(), to(), a submodule of a user's network. All of it is
@@ -57,9 +58,13 @@ class MSAE_EXPORT SparseAutoencoder : public torch::nn::Module {
   /// Latents of raw embeddings.
   /// \param embeddings [rows, dim]
   /// \param point      how many latents to keep
+  /// \param coding     who chooses them and finds their values; but for the encoder's, a constant of the
+  ///                   gradient
   /// \return [rows, latents]; not negative, unless Ranking lets such pass
   /// \throws c10::Error when the shape does not fit, or the model has no such point
-  torch::Tensor encode(const torch::Tensor& embeddings, OperatingPoint point = {});
+  /// \throws std::invalid_argument when `coding` is impossible there: a pursuit among fewer than k
+  /// \throws msae::Error when least squares would overflow
+  torch::Tensor encode(const torch::Tensor& embeddings, OperatingPoint point = {}, Coding coding = {});
   /// Raw embeddings [rows, dim] from latents [rows, latents]. A model with normalise_rows gives rows of mean
   /// 0 and deviation 1 in model space, as latents do not tell: see the other decode().
   torch::Tensor decode(const torch::Tensor& latents);

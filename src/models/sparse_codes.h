@@ -1,0 +1,44 @@
+// What a Pursuit makes of many rows, as compressed sparse rows. Torch-free.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/pursuit.h"
+#include "msae/models/coding.h"
+
+namespace msae::models {
+
+/// The codes of some rows at one operating point.
+template <typename T>
+struct CodeRows {
+  std::vector<std::int64_t> counts;   ///< [rows]
+  std::vector<std::int32_t> latents;  ///< [entries], ascending in a row
+  std::vector<T> values;              ///< [entries], none zero
+};
+
+/// What is asked of a Pursuit at one or several points, which take one pass.
+template <typename T>
+struct CodeTask {
+  const T* targets = nullptr;  ///< [rows, dim]
+  std::int64_t rows = 0;
+  std::vector<std::vector<std::int64_t>> most;  ///< [points][rows], latents at most
+  std::span<const std::int64_t> starts;         ///< as of PursuitTask
+  std::span<const std::int32_t> candidates;
+};
+
+/// \return one for each point
+template <typename T>
+std::vector<CodeRows<T>> codes_of(const Pursuit<T>& pursuit, const CodeTask<T>& task);
+
+/// \throws std::invalid_argument naming both, where a pursuit that may keep k latents has fewer to choose
+///         from
+void require_candidates(const Coding& coding, std::int64_t k);
+
+/// Whether Pursuit::prepare() costs less than it spares so many rows.
+/// \param k     latents of a row, about
+/// \param width latents that each row chooses from
+bool pays_to_prepare(std::int64_t latents, std::int64_t rows, std::int64_t k, std::int64_t width);
+
+}  // namespace msae::models
