@@ -137,7 +137,9 @@ void add_encode(CLI::App& program) {
       "/shape;\n"
       "/rows, the rows' numbers in DATA, where some are left out; /labels with --labels.\n"
       "Ctrl-C stops and leaves no file.\n"
-      "Example: msae encode run --data clip.h5:/test --out latents.h5 --k 32");
+      "Examples:\n"
+      "  msae encode run --data clip.h5:/test --out latents.h5 --k 32\n"
+      "  msae encode run --data clip.h5:/test --out latents.h5 --k 32 --codes pursuit");
   command.callback([arguments] { run(*arguments); });
 }
 
