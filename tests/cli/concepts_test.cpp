@@ -176,7 +176,7 @@ TEST_F(Concepts, CodesOfAFileAnswerAsEncodingDoes) {
   const Arguments call{"--row", "3", "--with", "sky=0.5", "--rarity", "--similarity", "manhattan"};
   EXPECT_EQ(found(call + Arguments{"--encoded", "codes.h5"}), found(call));
   ASSERT_THAT(here->run(with_data("encode", {"--out", "few.h5", "--k", "3", "--quiet"})), Succeeds());
-  const auto of_few = here->run(with_data("search", call + Arguments{"--encoded", "few.h5", "--json", "-"}));
+  const auto of_few = here->run(with_data("search", {"--row", "3", "--encoded", "few.h5", "--json", "-"}));
   EXPECT_EQ(parse(of_few.out).at("point"), "k=3") << "as the file says";
   EXPECT_THAT(here->run(with_data("search", call + Arguments{"--encoded", "few.h5", "--k", "3"})),
               IsWrongUsage("--encoded"));
@@ -186,7 +186,7 @@ TEST_F(Concepts, MayBeThoseOfOtherCodes) {
   const Arguments codes{"--k", "6", "--codes", "pursuit"};
   ASSERT_THAT(here->run(with_data("encode", codes + Arguments{"--out", "pursued.h5", "--quiet"})),
               Succeeds());
-  const Arguments call{"--row", "3", "--with", "sky=0.5"};
+  const Arguments call{"--row", "3"};
   const auto fresh = here->run(with_data("search", call + codes + Arguments{"--json", "fresh.json"}));
   ASSERT_THAT(fresh, Succeeds());
   EXPECT_THAT(fresh.out, StartsWith("Codes: k=6, pursuit\n\nrank"));

@@ -130,7 +130,7 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_THAT(refusal([](auto& o) { o.weight_decay = -1; }), testing::HasSubstr("weight_decay: "));
   EXPECT_EQ(refusal([](auto& o) { o.learning_rate = 0.001, o.weight_decay = 1000; }),
             "weight_decay: must be below 1 / the learning rate, 1000, not 1000");
-  EXPECT_NO_THROW(TrainOptions{.learning_rate = 0.001, .weight_decay = 999}.validate());
+  EXPECT_NO_THROW((TrainOptions{.learning_rate = 0.001, .weight_decay = 999}.validate()));
   EXPECT_THAT(refusal([](auto& o) { o.clip = -1; }), testing::HasSubstr("clip: "));
   EXPECT_THAT(refusal([](auto& o) { o.dead_after = -1; }), testing::HasSubstr("dead_after: "));
   EXPECT_THAT(refusal([](auto& o) { o.fused.dense_level = -1; }), testing::HasSubstr("fused.dense: "));
