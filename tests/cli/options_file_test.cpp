@@ -175,7 +175,7 @@ TEST_F(OptionsFile, FewerLatentsOnTheCommandLineDropWhatDoesNotFitThem) {
   EXPECT_EQ(info("wide").at("levels"), nlohmann::json({4, 64}));
   EXPECT_EQ(info("wide").at("weights"), nlohmann::json({1, 2}));
   ASSERT_THAT(call("three", {"--levels", "4,8,16"}), Succeeds());
-  EXPECT_EQ(info("three").at("weights"), nlohmann::json({1, 1, 1}));
+  EXPECT_EQ(info("three").at("weights"), nlohmann::json({0.5, 1, 0.5}));
   // What was typed is never dropped.
   EXPECT_THAT(call("typed", {"--latents", "32", "--levels", "2,64"}),
               FailsSaying({"--levels: 64 is more than"}));
