@@ -48,7 +48,7 @@ void add_model_options(CLI::App& command, TrainArguments& a) {
                   "(the first weighs most), trapezoid (the mean over log k: of levels that double, the\n"
                   "first and the last count half) or a list; auto: trapezoid for matryoshka, uniform for\n"
                   "prefix-matryoshka and --preset reference")
-      ->type_name("NAME|W,W,...")
+      ->type_name("auto|uniform|reverse|trapezoid|W,W,...")
       ->capture_default_str()
       ->group(group);
   command

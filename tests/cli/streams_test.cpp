@@ -97,7 +97,7 @@ TEST(Streams, CompletionCompletesInBash) {
   EXPECT_EQ(completed("msae convert run out --to \"\""),
             "sae-lens sparsify dictionary-learning reference safetensors onnx\n");
   EXPECT_EQ(completed("msae train --device c"), "cpu cuda\n");
-  EXPECT_EQ(completed("msae train --weights \"\""), "uniform reverse\n");
+  EXPECT_EQ(completed("msae train --weights \"\""), "auto uniform reverse trapezoid\n");
   EXPECT_EQ(completed("$MSAE train data.h5 : /e"), "/embeddings\n");
   EXPECT_THAT(completed("$MSAE train data.h5 :"), HasSubstr("/embeddings /truth"));
   EXPECT_EQ(completed("msae train data.h"), "\n");  // left to the completion of files
