@@ -28,7 +28,7 @@ TEST_F(DamagedRun, OptionsAreDamaged) {
                 FailsSaying({"run/options.toml: is damaged", "move it away, then give DATA and all"}));
   }
   fs::remove(options);
-  EXPECT_THAT(here.run(train("run", {"--resume"})), Succeeds());
+  EXPECT_THAT(here.run(train("run", options_of_run + Arguments{"--resume"})), Succeeds());
   EXPECT_TRUE(fs::exists(options));
 }
 
@@ -70,7 +70,9 @@ TEST_F(DamagedRun, AFolderThatCannotBeWrittenIsSaid) {
 TEST(ClosedStreams, NeverBecomeFiles) {
   const Workplace here;
   const std::string call =
-      "train data.h5:/embeddings --latents 64 --steps 20 --batch-size 200 --log-every 1 --out ";
+      "train data.h5:/embeddings --latents 64 --steps 20 --batch-size 200 --lr 0.001 --weight-decay 0 "
+      "--log-every 1 "
+      "--out ";
   const auto data = contents(here / "data.h5");
   EXPECT_EQ(here.shell("$MSAE " + call + "closed <&- >&- 2>&-").exit_code, 0);
   for (const auto* call_with_results : {"synth new.h5 --rows 50", "info run"}) {  // which nobody can get

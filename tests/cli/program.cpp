@@ -69,8 +69,7 @@ const fs::path& original() {
     checked(run(folder.path(),
                 {"synth", "data.h5", "--rows", "600", "--dim", "16", "--concepts", "20", "--active", "4"}),
             "synth");
-    // At a low rate latents stay apart: a word at one of them is no name for another.
-    checked(run(folder.path(), train("run", {"--lr", "0.001", "--weight-decay", "0"})), "train");
+    checked(run(folder.path(), train("run", options_of_run)), "train");
     return true;
   }();
   static_cast<void>(made);

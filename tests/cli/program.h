@@ -76,6 +76,10 @@ class Workplace {
   TempDir folder_;
 };
 
+/// What train() is given for the run that is there. At a low rate latents stay apart: a word at one of them
+/// is no name for another.
+inline const Arguments options_of_run{"--lr", "0.001", "--weight-decay", "0"};
+
 /// `train data.h5:/embeddings --out OUT` with the smallest useful settings, to which a test adds its own.
 Arguments train(const std::string& out, const Arguments& more = {});
 
