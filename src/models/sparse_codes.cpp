@@ -88,6 +88,7 @@ std::vector<CodeRows<T>> codes_of(const Pursuit<T>& pursuit, const CodeTask<T>& 
     }
   });
   std::vector<CodeRows<T>> codes;
+  codes.reserve(rooms.size());
   for (auto& room : rooms) codes.push_back(std::move(room).packed());
   return codes;
 }
