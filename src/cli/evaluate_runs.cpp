@@ -2,6 +2,7 @@
 
 #include "cli/data_options.h"
 #include "cli/numbers.h"
+#include "models/sparse_codes.h"
 #include "msae/core/device.h"
 #include "msae/io/model_folder.h"
 
@@ -21,7 +22,7 @@ eval::EvalOptions options_for(const models::SparseAutoencoder& model, const Eval
 std::vector<std::int64_t> usual_ks(const models::SparseAutoencoder& model, const models::Coding& coding) {
   std::vector<std::int64_t> ks;
   for (std::int64_t k = 8; k <= 512 && k < model.latents(); k *= 2) {
-    if (coding.candidates == 0 || k <= coding.candidates) ks.push_back(k);
+    if (models::has_candidates(coding, k)) ks.push_back(k);
   }
   return ks;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "models/sparse_codes.h"
 #include "msae/ops/nested_decode.h"
 #include "msae/ops/selection.h"
 #include "ops/sparse_levels.h"
@@ -45,7 +46,7 @@ bool PointCodes::is_refined(std::size_t code) const {
   if (coding_.kind == models::Coding::Kind::encoder) return false;
   if (code >= ks_.size()) return true;
   const auto k = ks_[code];
-  return k <= model_.dim() && (coding_.candidates == 0 || k <= coding_.candidates);
+  return k <= model_.dim() && models::has_candidates(coding_, k);
 }
 
 models::Coding PointCodes::coding_of(std::size_t code) const {

@@ -3,22 +3,16 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "lite/eigen.h"
 #include "models/sparse_codes.h"
-#include "msae/core/memory.h"
 
 namespace msae::lite {
 namespace {
 
 using Row = std::span<const float>;
-
-// Of all products of decoder rows, [latents, latents].
-constexpr std::uint64_t most_bytes = 1 << 30;
-
-// Latents of a row where thresholds decide, a guess.
-constexpr std::int64_t usual_count = 32;
 
 // One row is read along the matrix as it lies in memory: see pre_activations() in encoder.cpp.
 void times_transposed(std::int64_t m, std::int64_t n, std::int64_t k, const float* a, const float* b,
@@ -60,15 +54,14 @@ Coder::Coder(const Model& model, OperatingPoint point, Coding coding, std::size_
     : model_(model), choice_(choice_at(model, point)), coding_(coding) {
   coding_.validate();
   if (!solves()) return;
-  const auto k = std::min(choice_.by_threshold ? usual_count : choice_.k, model.options.dim);
-  if (!choice_.by_threshold) models::require_candidates(coding_, k);
+  const auto k = choice_.by_threshold ? std::nullopt : std::optional(choice_.k);
+  if (k) models::require_candidates(coding_, std::min(*k, model.options.dim));
   if (choice_.among < model.options.latents) own_.emplace(pursuit_of(model, choice_.among));
-  const auto width = coding_.kind == Coding::Kind::refit ? k
-                     : coding_.candidates > 0            ? std::min(coding_.candidates, choice_.among)
-                                                         : choice_.among;
-  if (rows < 2 || !models::pays_to_prepare(choice_.among, static_cast<std::int64_t>(rows), k, width)) return;
+  const bool pays =
+      models::pays_to_prepare(coding_, choice_.among, model.options.dim, static_cast<std::int64_t>(rows), k);
+  if (rows < 2 || !pays) return;
   if (!own_) own_.emplace(*model.pursuit);
-  own_->prepare(std::min(most_bytes, available_memory() / 4));
+  own_->prepare(models::memory_to_prepare());
 }
 
 void Coder::append(Row targets, Row pre, SparseRows& codes) const {

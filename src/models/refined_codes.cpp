@@ -10,19 +10,12 @@
 #include "models/sparse_codes.h"
 #include "models/vector_math.h"
 #include "msae/core/error.h"
-#include "msae/core/memory.h"
 #include "msae/ops/selection.h"
 #include "ops/products.h"
 #include "ops/torch_executor.h"
 
 namespace msae::models {
 namespace {
-
-// Of all products of decoder rows, [latents, latents].
-constexpr std::uint64_t most_bytes = 1 << 30;
-
-// Where thresholds decide, a guess.
-constexpr std::int64_t usual_count = 32;
 
 template <typename T>
 std::span<const T> span_of(const torch::Tensor& list) {
@@ -81,12 +74,9 @@ RefinedCodes::Pursuits<T> RefinedCodes::make_pursuits(std::int64_t rows) const {
                                                       model_.options().ranking != Ranking::positive},
                                         ops::product<T>(ops::usual_library()), ops::torch_executor())
                            .first;
-    const auto k = usual_k(point);
-    const auto width = coding_.kind == Coding::Kind::refit ? k
-                       : coding_.candidates > 0            ? std::min(coding_.candidates, latents)
-                                                           : latents;
-    if (pays_to_prepare(latents, rows, k, width) && prepared.insert(latents).second) {
-      found->second.prepare(std::min(most_bytes, available_memory() / 4));
+    if (pays_to_prepare(coding_, latents, model_.dim(), rows, model_.top_k(point)) &&
+        prepared.insert(latents).second) {
+      found->second.prepare(memory_to_prepare());
     }
   }
   return pursuits;
@@ -96,10 +86,6 @@ std::int64_t RefinedCodes::latents_among(OperatingPoint point) const {
   const auto* nested = std::get_if<PrefixMatryoshka>(&model_.activation());
   if (!nested || point.kind != OperatingPoint::Kind::level) return model_.latents();
   return nested->sizes[static_cast<std::size_t>(point.value)];
-}
-
-std::int64_t RefinedCodes::usual_k(OperatingPoint point) const {
-  return std::min(model_.top_k(point).value_or(usual_count), model_.dim());
 }
 
 // Latents of each row at most.

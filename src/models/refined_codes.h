@@ -49,7 +49,6 @@ class RefinedCodes {
   template <typename T>
   Pursuits<T> make_pursuits(std::int64_t rows) const;
   std::int64_t latents_among(OperatingPoint point) const;
-  std::int64_t usual_k(OperatingPoint point) const;
   std::vector<std::int64_t> most(const torch::Tensor& pre, OperatingPoint point) const;
   ops::SparseRows choices(const torch::Tensor& pre, OperatingPoint point) const;
   std::vector<ops::SparseRows> encode_together(const std::vector<std::size_t>& which,

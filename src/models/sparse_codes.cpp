@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "msae/core/memory.h"
+
 namespace msae::models {
 namespace {
 
@@ -93,18 +95,34 @@ std::vector<CodeRows<T>> codes_of(const Pursuit<T>& pursuit, const CodeTask<T>& 
   return codes;
 }
 
+bool has_candidates(const Coding& coding, std::int64_t k) {
+  return coding.candidates == 0 || coding.candidates >= k;
+}
+
 void require_candidates(const Coding& coding, std::int64_t k) {
   coding.validate();
-  if (coding.candidates == 0 || coding.candidates >= k) return;
+  if (has_candidates(coding, k)) return;
   throw std::invalid_argument("candidates: must be at least k, " + std::to_string(k) +
                               ", or 0 for all, not " + std::to_string(coding.candidates));
 }
 
 // A product of two decoder rows for each pair of latents, against one for each latent that joins and each
 // that may.
-bool pays_to_prepare(std::int64_t latents, std::int64_t rows, std::int64_t k, std::int64_t width) {
+bool pays_to_prepare(const Coding& coding, std::int64_t latents, std::int64_t dim, std::int64_t rows,
+                     std::optional<std::int64_t> k) {
+  constexpr std::int64_t guess = 32;
+  const auto joining = std::min(k.value_or(guess), dim);
+  const auto choosing_from = coding.kind == Coding::Kind::refit ? joining
+                             : coding.candidates > 0            ? std::min(coding.candidates, latents)
+                                                                : latents;
   const auto all = static_cast<double>(latents);
-  return static_cast<double>(rows) * static_cast<double>(k) * static_cast<double>(width) >= all * all;
+  return static_cast<double>(rows) * static_cast<double>(joining) * static_cast<double>(choosing_from) >=
+         all * all;
+}
+
+std::uint64_t memory_to_prepare() {
+  constexpr std::uint64_t most = 1 << 30;
+  return std::min(most, available_memory() / 4);
 }
 
 template std::vector<CodeRows<float>> codes_of(const Pursuit<float>&, const CodeTask<float>&);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -32,13 +33,20 @@ struct CodeTask {
 template <typename T>
 std::vector<CodeRows<T>> codes_of(const Pursuit<T>& pursuit, const CodeTask<T>& task);
 
+/// Whether what a pursuit chooses from is enough for k latents.
+bool has_candidates(const Coding& coding, std::int64_t k);
+
 /// \throws std::invalid_argument naming both, where a pursuit that may keep k latents has fewer to choose
 ///         from
 void require_candidates(const Coding& coding, std::int64_t k);
 
 /// Whether Pursuit::prepare() costs less than it spares so many rows.
-/// \param k     latents of a row, about
-/// \param width latents that each row chooses from
-bool pays_to_prepare(std::int64_t latents, std::int64_t rows, std::int64_t k, std::int64_t width);
+/// \param latents, dim of the dictionary, or of the prefix that rows choose from
+/// \param k            latents of a row at most; none where thresholds decide
+bool pays_to_prepare(const Coding& coding, std::int64_t latents, std::int64_t dim, std::int64_t rows,
+                     std::optional<std::int64_t> k);
+
+/// Bytes that it may take.
+std::uint64_t memory_to_prepare();
 
 }  // namespace msae::models

@@ -12,18 +12,12 @@ import json
 import pathlib
 import re
 import statistics
-import subprocess
 import tempfile
 import time
 
 import h5py
 
-
-def msae(*arguments):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, arguments))}: {done.stderr}")
-    return done.stdout
+from program import msae
 
 
 def as_json(*arguments):

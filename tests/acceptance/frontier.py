@@ -21,7 +21,8 @@ import argparse
 import json
 import math
 import pathlib
-import subprocess
+
+from program import msae
 
 KS = [8, 16, 32, 64, 128, 256, 512]
 PUBLISHED = {
@@ -33,13 +34,6 @@ PUBLISHED = {
 }
 RATES = {"default": [2.5e-3, 1e-2], "topk-64": [1e-3, 2e-3, 4e-3], "batch-topk-32": [1e-3, 2e-3, 4e-3],
          "msae-uniform": [4e-4, 1e-3, 3e-3], "msae-reverse": [4e-4, 1e-3, 3e-3], "relu": [2e-4, 1e-3, 3e-3]}
-
-
-def call(*arguments):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, arguments))}: {done.stderr}")
-    return done.stdout
 
 
 def options_of(setting):
@@ -71,14 +65,14 @@ class Work:
         folder = self.out / name
         if not self.is_done(name):
             resume = ["--resume"] if (folder / "state").exists() else []
-            call(self.program, "train", self.data("train"), "--out", folder, "--quiet", "--json", self.report(name),
+            msae(self.program, "train", self.data("train"), "--out", folder, "--quiet", "--json", self.report(name),
                  *options, *resume)
             print(f"trained {name}", flush=True)
         return folder
 
     def points(self, folders, part, *options):
         """For each run and kind of codes, FVU by k."""
-        found = json.loads(call(self.program, "pareto", *folders, "--data", self.data(part), "--k",
+        found = json.loads(msae(self.program, "pareto", *folders, "--data", self.data(part), "--k",
                                 ",".join(map(str, KS)), "--quiet", "--json", "-", *options))
         result = {}
         for run in found["runs"]:

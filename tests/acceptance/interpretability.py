@@ -17,19 +17,13 @@ seeds    of each pair of runs given by --seeds: mean cosine of their decoder row
 import argparse
 import json
 import pathlib
-import subprocess
 import tempfile
 
 import h5py
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-
-def msae(*arguments):
-    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, arguments))}: {done.stderr}")
-    return done.stdout
+from program import msae
 
 
 def load_rows(images, part):
