@@ -10,7 +10,7 @@ source cmake/setup.sh
 usage() { sed -n '2,5s/^# \?//p' examples/quickstart.sh; }
 
 # A dictionary twice the size of the truth, and levels around the dozen concepts that a row holds.
-train_options=(--latents 512 --levels 16,32 --epochs 40 --batch-size 500 --lr 0.005)
+train_options=(--latents 512 --levels 16,32 --epochs 40 --batch-size 500)
 
 preset=release
 cuda=

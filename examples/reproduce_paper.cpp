@@ -36,7 +36,7 @@ models::SparseAutoencoder trained(const Kind& kind, data::EmbeddingSource& rows,
                                   std::int64_t epochs) {
   models::SparseAutoencoder sae(train::published_model(rows.dim(), 8 * rows.dim(), kind.activation, 42));
   auto options = train::TrainOptions::published(kind.activation);
-  options.batch_size = std::min(options.batch_size, rows.rows());
+  options.batch_size = std::min(*options.batch_size, rows.rows());
   options.epochs = epochs;
   train::Trainer trainer(sae, options);
   trainer.on_progress([&](const train::Progress& p) {

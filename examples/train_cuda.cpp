@@ -3,7 +3,6 @@
 #include <msae/msae.h>
 #include <msae/train/cuda.h>
 
-#include <algorithm>
 #include <iostream>
 #include <map>
 #include <string>
@@ -22,9 +21,7 @@ int main(int count, char** arguments) try {
                                        .activation = msae::models::Matryoshka{.levels = {16, 64, 256}}});
   sae.to(msae::resolve_device("auto"));
   // Rows stay on the device where they fit; a step is one graph of launches.
-  msae::train::CudaTrainer trainer(sae, {.batch_size = std::min<std::int64_t>(4096, rows->rows()),
-                                         .epochs = 30,
-                                         .fused = {.precision = precision->second}});
+  msae::train::CudaTrainer trainer(sae, {.epochs = 30, .fused = {.precision = precision->second}});
   trainer.on_progress(
       [](const auto& p) { std::cerr << p.step << "/" << p.steps << " loss " << p.metrics.loss << "\n"; });
   const auto result = trainer.fit(*rows);

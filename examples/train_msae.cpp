@@ -1,7 +1,6 @@
 // Trains a Matryoshka SAE on embeddings, saves it and shows where it stands:  train_msae DATA FOLDER
 #include <msae/msae.h>
 
-#include <algorithm>
 #include <iostream>
 
 int main(int count, char** arguments) try {
@@ -10,7 +9,7 @@ int main(int count, char** arguments) try {
   msae::models::SparseAutoencoder sae({.dim = rows->dim(),
                                        .latents = 8 * rows->dim(),
                                        .activation = msae::models::Matryoshka{.levels = {16, 64, 256}}});
-  msae::train::Trainer trainer(sae, {.batch_size = std::min<std::int64_t>(4096, rows->rows()), .epochs = 30});
+  msae::train::Trainer trainer(sae, {.epochs = 30});
   trainer.on_progress(
       [](const auto& p) { std::cerr << p.step << "/" << p.steps << " loss " << p.metrics.loss << "\n"; });
   trainer.fit(*rows);

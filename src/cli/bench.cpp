@@ -71,15 +71,15 @@ BenchProblem problem_of(const BenchArguments& arguments) {
   refuse_what_does_not_apply(a);
   const auto latents = latents_of(a, arguments.dim);
   if (a.model == "matryoshka" && a.levels == "auto") a.levels = published_levels(latents);
-  a.batch_size = arguments.rows;
   BenchProblem problem;
   problem.model = model_of(a, arguments.dim, latents);
   problem.train = train_options(a, problem.model);
+  problem.train.batch_size = arguments.rows;
   problem.active = arguments.active;
   problem.threads = at::get_num_threads();
   problem.device = resolve_device(a.common.device);
   problem.model.validate();
-  problem.train.validate();
+  problem.train = problem.train.for_data(arguments.dim, latents, arguments.rows);
   return problem;
 }
 

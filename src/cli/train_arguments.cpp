@@ -11,8 +11,8 @@
 namespace msae::cli {
 namespace {
 
-template <typename Value>
-void override_with(const std::optional<Value>& given, Value& value) {
+template <typename Given, typename Value>
+void override_with(const std::optional<Given>& given, Value& value) {
   if (given) value = *given;
 }
 
@@ -104,10 +104,6 @@ train::TrainOptions train_options(const TrainArguments& a, const models::SparseA
   }
   override_with(a.steps, o.steps);
   override_with(a.batch_size, o.batch_size);
-  if (o.learning_rate == 0) o.learning_rate = train::usual_learning_rate(model.dim);
-  if (a.learning_rate == 0.0) {
-    throw std::invalid_argument("--lr: must be positive and finite in float32, not 0");
-  }
   override_with(a.learning_rate, o.learning_rate);
   override_with(a.warmup, o.warmup);
   override_with(a.decay, o.decay);
@@ -159,11 +155,11 @@ void parse_save_every(const std::string& text, train::RunOptions& run) {
 // Of a length that nobody asked for.
 void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& o, std::int64_t rows) {
   constexpr std::int64_t few = 200;
-  if (a.steps || a.epochs) return;
-  const auto steps = o.epochs * ((rows - 1) / o.batch_size + 1);
+  if (a.steps || a.epochs || *o.batch_size <= 32) return;
+  const auto steps = o.epochs * ((rows - 1) / *o.batch_size + 1);
   if (steps >= few) return;
   say(a.common, "msae: " + std::to_string(steps) + " steps in all are few; a smaller --batch-size, " +
-                    std::to_string(std::max<std::int64_t>(32, o.batch_size / 8)) +
+                    std::to_string(std::max<std::int64_t>(32, *o.batch_size / 8)) +
                     " say, or more --epochs gives a better model");
 }
 
@@ -192,11 +188,8 @@ TrainPlan plan(TrainArguments a, const data::EmbeddingSource& data) {
   let_file_give_way(a, count, data.rows());
   p.model = model_of(a, data.dim(), count);
   p.train = train_options(a, p.model);
-  bool batch_is_lowered = false;
-  if (!a.batch_size && p.train.batch_size > data.rows()) {
-    p.train.batch_size = data.rows();
-    batch_is_lowered = true;
-  }
+  const bool lowers_batch = !a.batch_size && p.train.batch_size > data.rows();  // a preset's
+  if (lowers_batch) p.train.batch_size = data.rows();
   if (a.log_every < 0) {
     throw std::invalid_argument("--log-every: must be at least 1 (0: about 200 rows in all), not " +
                                 std::to_string(a.log_every));
@@ -207,10 +200,10 @@ TrainPlan plan(TrainArguments a, const data::EmbeddingSource& data) {
   p.run.resume = a.resume;
   p.run.log_every = a.log_every;
   parse_save_every(a.save_every, p.run);
-  p.run.description = options_toml(a, p);
   p.model.validate();
-  p.train.validate();
-  if (batch_is_lowered) {
+  p.train = p.train.for_data(p.model.dim, p.model.latents, data.rows());
+  p.run.description = options_toml(a, p);
+  if (lowers_batch) {
     say(a.common, "msae: the batch is lowered to the " + std::to_string(data.rows()) + " rows there are");
   }
   say_when_steps_are_few(a, p.train, data.rows());

@@ -109,8 +109,8 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("latents", p.model.latents);
   add_model_lines(text, a, p.model);
   o.steps > 0 ? line("steps", o.steps) : line("epochs", o.epochs);
-  line("batch-size", o.batch_size);
-  line("lr", toml_number(o.learning_rate));
+  line("batch-size", *o.batch_size);
+  line("lr", toml_number(*o.learning_rate));
   line("schedule", toml_string(schedule_name(o)));
   line("warmup", toml_number(o.warmup));
   line("decay", toml_number(o.decay));
@@ -125,8 +125,8 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("unit-norm", toml_string(unit_norm_name(o.unit_norm)));
   line("clip", toml_number(o.clip));
   line("beta1", toml_number(o.beta1));
-  line("beta2", toml_number(o.beta2));
-  line("weight-decay", toml_number(o.weight_decay));
+  line("beta2", toml_number(*o.beta2));
+  line("weight-decay", toml_number(*o.weight_decay));
   line("engine", toml_string(a.engine));
   line("products", toml_string(a.products));
   line("precision", toml_string(a.precision));

@@ -78,8 +78,8 @@ class AutogradEngine final : public Engine {
   static std::vector<torch::optim::OptimizerParamGroup> parameter_groups(
       const models::SparseAutoencoder& model, const TrainOptions& options) {
     const auto group = [&](std::vector<torch::Tensor> parameters, double weight_decay) {
-      auto adam = std::make_unique<torch::optim::AdamWOptions>(options.learning_rate);
-      adam->betas({options.beta1, options.beta2}).eps(options.epsilon).weight_decay(weight_decay);
+      auto adam = std::make_unique<torch::optim::AdamWOptions>(0);  // each step has a rate of its own
+      adam->betas({options.beta1, *options.beta2}).eps(options.epsilon).weight_decay(weight_decay);
       return torch::optim::OptimizerParamGroup(std::move(parameters), std::move(adam));
     };
     std::vector<torch::Tensor> decaying;
@@ -87,7 +87,7 @@ class AutogradEngine final : public Engine {
       if (!parameter.is_same(model.log_threshold)) decaying.push_back(parameter);
     }
     std::vector<torch::optim::OptimizerParamGroup> groups;
-    groups.push_back(group(std::move(decaying), options.weight_decay));
+    groups.push_back(group(std::move(decaying), *options.weight_decay));
     if (model.log_threshold.defined()) groups.push_back(group({model.log_threshold}, 0));
     return groups;
   }
@@ -149,6 +149,7 @@ class AutogradEngine final : public Engine {
 
 std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
   options.validate();
+  options.require_complete();
   check(model, options);
   return std::make_unique<AutogradEngine>(model, options);
 }

@@ -37,7 +37,7 @@ cuda::UpdateOptions update_options(const models::SparseAutoencoder& model, const
           .row_epsilon = static_cast<float>(epsilon_of(model.decoder)),
           .clip = static_cast<float>(options.clip),
           .beta1 = static_cast<float>(options.beta1),
-          .beta2 = static_cast<float>(options.beta2),
+          .beta2 = static_cast<float>(*options.beta2),
           .epsilon = static_cast<float>(options.epsilon),
           .dead_after = options.dead_after};
 }
@@ -95,7 +95,7 @@ class CudaEngine final : public Engine {
         levels_(count_of_levels(model, options)),
         counts_{{LevelCounts(device_, levels_), LevelCounts(device_, levels_)}} {
     require_memory();
-    step_.prepare(static_cast<int>(options.batch_size), step_.choose_dense());
+    step_.prepare(static_cast<int>(*options.batch_size), step_.choose_dense());
   }
 
   void step(const torch::Tensor& batch, double learning_rate) override {
@@ -194,14 +194,14 @@ class CudaEngine final : public Engine {
     const auto bytes = [&](std::int64_t rows) {
       return static_cast<std::uint64_t>(step_.bytes(static_cast<int>(rows), choices));
     };
-    if (bytes(options_.batch_size) <= free) return;
+    if (bytes(*options_.batch_size) <= free) return;
     std::int64_t fits = 0;
-    for (auto share = options_.batch_size; share > 0; share /= 2) {
-      if (fits + share < options_.batch_size && bytes(fits + share) <= free) fits += share;
+    for (auto share = *options_.batch_size; share > 0; share /= 2) {
+      if (fits + share < *options_.batch_size && bytes(fits + share) <= free) fits += share;
     }
     std::ostringstream sentence;
-    sentence << "training " << model_.latents() << " latents on batches of " << options_.batch_size
-             << " takes " << human_bytes(bytes(options_.batch_size)) << " on " << device_ << ", which has "
+    sentence << "training " << model_.latents() << " latents on batches of " << *options_.batch_size
+             << " takes " << human_bytes(bytes(*options_.batch_size)) << " on " << device_ << ", which has "
              << human_bytes(free) << " free; ";
     if (fits > 0) {
       sentence << "batches of " << fits << " fit: lower the batch size, or the number of latents";
@@ -293,6 +293,7 @@ std::string cuda_obstacle(const models::SparseAutoencoder& model, const TrainOpt
 
 std::unique_ptr<Engine> make_cuda_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
   options.validate();
+  options.require_complete();
   check(model, options);
   if (const auto obstacle = cuda_obstacle(model, options); !obstacle.empty()) {
     throw std::invalid_argument("engine: the fused one does not train this model, as " + obstacle +

@@ -101,10 +101,10 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
   if (!data.treatment().empty()) words.add("view of the data", data.treatment());
   words.add("rows", data.rows())
       .add("data", digest(data))
-      .add("batch size", o.batch_size)
+      .add("batch size", o.batch_size.value())
       .add("steps", steps)
       .add("seed", o.seed);
-  words.add("lr", o.learning_rate).add("schedule", static_cast<int>(o.schedule)).add("warmup", o.warmup);
+  words.add("lr", o.learning_rate.value()).add("schedule", static_cast<int>(o.schedule)).add("warmup", o.warmup);
   words.add("decay", o.decay).add("schedule by epoch", o.schedule_by_epoch);
   words.add("loss", static_cast<int>(o.loss)).add("l1", o.l1).add("weigh short batch", o.weigh_short_batch);
   words.add("l1 by norm", o.l1_by_norm)
@@ -113,9 +113,9 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
       .add("auxk latents", o.auxk_latents);
   words.add("resample every", o.resample_every).add("median bias", o.median_bias);
   words.add("beta1", o.beta1)
-      .add("beta2", o.beta2)
+      .add("beta2", o.beta2.value())
       .add("epsilon", o.epsilon)
-      .add("weight decay", o.weight_decay);
+      .add("weight decay", o.weight_decay.value());
   words.add("clip", o.clip).add("unit norm", static_cast<int>(o.unit_norm));
   words.add("published order", o.published_order).add("scaling", static_cast<int>(o.scaling));
   words.add("dead after", o.dead_after);

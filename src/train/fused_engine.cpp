@@ -160,7 +160,7 @@ class FusedEngine final : public Engine {
     return {.clip = static_cast<T>(clip),
             .decay = static_cast<T>(pace.decay),
             .beta1 = static_cast<T>(options_.beta1),
-            .beta2 = static_cast<T>(options_.beta2),
+            .beta2 = static_cast<T>(*options_.beta2),
             .rate = static_cast<T>(pace.rate),
             .correction = static_cast<T>(pace.correction),
             .epsilon = static_cast<T>(options_.epsilon)};
@@ -199,6 +199,7 @@ class FusedEngine final : public Engine {
 
 std::unique_ptr<Engine> make_fused_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
   options.validate();
+  options.require_complete();
   check(model, options);
   if (const auto obstacle = fused_obstacle(model, options); !obstacle.empty()) {
     throw std::invalid_argument("engine: the fused one does not train this model, as " + obstacle +

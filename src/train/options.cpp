@@ -1,5 +1,6 @@
 #include "msae/train/options.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <sstream>
@@ -36,15 +37,28 @@ double published_factor(const TrainOptions& options, std::int64_t epoch, std::in
   return (total - static_cast<double>(epoch)) / (total - (1 - options.decay) * total);
 }
 
+double in_two_digits(double value) {
+  const double tens = std::pow(10, 1 - std::floor(std::log10(value)));
+  return std::round(value * tens) / tens;
+}
+
+std::int64_t usual_batch_size(std::int64_t rows) {
+  std::int64_t size = 4096;
+  while (size > 32 && size > rows / 10) size /= 2;
+  return std::min(size, rows);
+}
+
 }  // namespace
 
 void TrainOptions::validate() const {
   require(shuffle_rows >= 0, "shuffle_rows", shuffle_rows, "at least 0");
-  require(batch_size >= 1, "batch_size", batch_size, "at least 1");
+  if (batch_size) require(*batch_size >= 1, "batch_size", *batch_size, "at least 1");
   require(steps >= 0, "steps", steps, "at least 1 (0: epochs decide)");
   require(steps > 0 || epochs >= 1, "epochs", epochs, "at least 1");
-  require(learning_rate >= 0 && finite(learning_rate), "learning_rate", learning_rate,
-          "positive and finite in float32");
+  if (learning_rate) {
+    require(*learning_rate > 0 && finite(*learning_rate), "learning_rate", *learning_rate,
+            "positive and finite in float32");
+  }
   require(share(warmup), "warmup", warmup, "from 0 to 1");
   require(share(decay), "decay", decay, "from 0 to 1");
   require(l1 >= 0 && finite(l1), "l1", l1, "finite in float32 and not negative");
@@ -53,15 +67,17 @@ void TrainOptions::validate() const {
   require(auxk_latents >= 0, "auxk_latents", auxk_latents, "at least 1 (0: half the dimension)");
   require(resample_every >= 0, "resample_every", resample_every, "at least 1 (0: never)");
   require(beta1 >= 0 && beta1 < 1, "beta1", beta1, "from 0 to below 1");
-  require(beta2 >= 0 && beta2 < 1, "beta2", beta2, "from 0 to below 1");
+  if (beta2) require(*beta2 >= 0 && *beta2 < 1, "beta2", *beta2, "from 0 to below 1");
   require(epsilon > 0 && finite(epsilon), "epsilon", epsilon, "positive and finite in float32");
-  require(weight_decay >= 0 && finite(weight_decay), "weight_decay", weight_decay,
-          "finite in float32 and not negative");
+  if (weight_decay) {
+    require(*weight_decay >= 0 && finite(*weight_decay), "weight_decay", *weight_decay,
+            "finite in float32 and not negative");
+  }
   // From there on a step would turn the signs of all weights around.
-  if (!(learning_rate * weight_decay < 1)) {
+  if (learning_rate && weight_decay && !(*learning_rate * *weight_decay < 1)) {
     std::ostringstream sentence;
-    sentence << "weight_decay: must be below 1 / the learning rate, " << 1 / learning_rate << ", not "
-             << weight_decay;
+    sentence << "weight_decay: must be below 1 / the learning rate, " << 1 / *learning_rate << ", not "
+             << *weight_decay;
     throw std::invalid_argument(sentence.str());
   }
   require(clip >= 0 && finite(clip), "clip", clip, "finite in float32 and not negative (0: no clipping)");
@@ -72,10 +88,36 @@ void TrainOptions::validate() const {
   require(dead_after >= 0, "dead_after", dead_after, "at least 1 (0: one epoch)");
 }
 
+TrainOptions TrainOptions::for_data(std::int64_t dim, std::int64_t latents, std::int64_t rows) const {
+  validate();
+  auto o = *this;
+  if (!batch_size) o.batch_size = usual_batch_size(rows);
+  if (!learning_rate) o.learning_rate = in_two_digits(5e-3 * std::sqrt(512 / static_cast<double>(dim)));
+  const auto of_epochs = static_cast<double>(epochs) * static_cast<double>((rows - 1) / *o.batch_size + 1);
+  const auto all = steps > 0 ? static_cast<double>(steps) : of_epochs;
+  if (!beta2) o.beta2 = 1 - in_two_digits(std::clamp(16 / all, 0.001, 0.1));
+  if (!weight_decay) {
+    const double of_all_steps = 10 * std::sqrt(static_cast<double>(latents) / static_cast<double>(rows));
+    o.weight_decay = in_two_digits(std::min(0.05, of_all_steps / all) / *o.learning_rate);
+  }
+  o.validate();
+  return o;
+}
+
+void TrainOptions::require_complete() const {
+  const auto require_value = [](bool has_one, const std::string& field) {
+    if (!has_one) throw std::invalid_argument(field + ": has no value yet; TrainOptions::for_data() gives one");
+  };
+  require_value(batch_size.has_value(), "batch_size");
+  require_value(beta2.has_value(), "beta2");
+  require_value(weight_decay.has_value(), "weight_decay");
+}
+
 TrainOptions TrainOptions::published(const models::Activation& activation) {
   TrainOptions options;
   const bool relu = std::holds_alternative<models::Relu>(activation);
   const bool nested = std::holds_alternative<models::Matryoshka>(activation);
+  options.batch_size = 4096;
   options.learning_rate = relu ? 5e-5 : nested ? 1e-4 : 5e-4;
   options.l1 = relu ? 0.003 : 0;
   options.warmup = 0;
@@ -121,17 +163,11 @@ void set_statistics(models::SparseAutoencoder& model, const data::Statistics& st
   model.set_statistics(torch::tensor(statistics.mean, torch::kFloat64), scale);
 }
 
-double usual_learning_rate(std::int64_t dim) {
-  const double rate = 5e-3 * std::sqrt(512 / static_cast<double>(dim));
-  const double tens = std::pow(10, 1 - std::floor(std::log10(rate)));
-  return std::round(rate * tens) / tens;
-}
-
 double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_t steps,
                      std::int64_t steps_per_epoch) {
   if (options.schedule_by_epoch) {
     const auto epochs = (steps + steps_per_epoch - 1) / steps_per_epoch;
-    return options.learning_rate * published_factor(options, step / steps_per_epoch, epochs);
+    return *options.learning_rate * published_factor(options, step / steps_per_epoch, epochs);
   }
   const auto total = static_cast<double>(steps), done = static_cast<double>(step);
   const double warm = std::ceil(options.warmup * total);
@@ -142,7 +178,7 @@ double learning_rate(const TrainOptions& options, std::int64_t step, std::int64_
     factor = options.decay > 0 ? std::min(1.0, (total - done) / (options.decay * total)) : 1;
   }
   if (done < warm) factor *= (done + 1) / (warm + 1);
-  return options.learning_rate * factor;
+  return *options.learning_rate * factor;
 }
 
 }  // namespace msae::train

@@ -20,7 +20,7 @@ constexpr double threshold_exponent = 8;
 }  // namespace
 
 StepCounters::StepCounters(const models::SparseAutoencoder& model, const TrainOptions& options)
-    : batch_size_(options.batch_size),
+    : batch_size_(options.batch_size.value()),
       dead_after_(options.dead_after),
       weigh_short_batch_(options.weigh_short_batch) {
   const auto counters = torch::TensorOptions().device(model.decoder.device());
@@ -86,7 +86,7 @@ void StepCounters::restore(const TensorMap& state) {
 
 double weight_of(std::int64_t rows, const TrainOptions& options) {
   if (!options.weigh_short_batch || rows >= options.batch_size) return 1;
-  return static_cast<double>(rows) / static_cast<double>(options.batch_size);
+  return static_cast<double>(rows) / static_cast<double>(*options.batch_size);
 }
 
 void follow_threshold(models::SparseAutoencoder& model, const torch::Tensor& smallest_kept,

@@ -54,9 +54,9 @@ kernels::Rows rows_before(const TrainOptions& options) {
 
 AdamPace adam_pace(const TrainOptions& options, double learning_rate, std::int64_t step) {
   const auto power = static_cast<double>(step);
-  return {.decay = 1 - learning_rate * options.weight_decay,
+  return {.decay = 1 - learning_rate * *options.weight_decay,
           .rate = learning_rate / (1 - std::pow(options.beta1, power)),
-          .correction = 1 / std::sqrt(1 - std::pow(options.beta2, power))};
+          .correction = 1 / std::sqrt(1 - std::pow(*options.beta2, power))};
 }
 
 }  // namespace msae::train

@@ -35,7 +35,7 @@ double seconds_since(Clock::time_point start) {
 
 data::LoaderOptions loader_options(const models::SparseAutoencoder& model, const TrainOptions& options,
                                    const std::atomic<bool>* stop) {
-  data::LoaderOptions loader{.batch_size = options.batch_size,
+  data::LoaderOptions loader{.batch_size = *options.batch_size,
                              .seed = options.seed,
                              .memory = options.memory,
                              .shuffle_rows = options.shuffle_rows,
@@ -52,11 +52,11 @@ void require_memory_to_train(const models::SparseAutoencoder& model, const Train
   if (!model.decoder.device().is_cpu()) return;
   const auto latents = static_cast<std::uint64_t>(model.latents());
   const auto dictionary = saturating_product(latents, static_cast<std::uint64_t>(model.dim()));
-  const auto batch = saturating_product(latents, static_cast<std::uint64_t>(options.batch_size));
+  const auto batch = saturating_product(latents, static_cast<std::uint64_t>(*options.batch_size));
   const auto bytes = static_cast<std::uint64_t>(model.decoder.element_size());
   require_memory(std::max(saturating_product(dictionary, 6 * bytes), saturating_product(batch, 3 * bytes)),
                  "training " + std::to_string(model.latents()) + " latents on batches of " +
-                     std::to_string(options.batch_size));
+                     std::to_string(*options.batch_size));
 }
 
 void copy_named(const torch::OrderedDict<std::string, torch::Tensor>& from, TensorMap& to) {
@@ -77,7 +77,7 @@ void start_at_median(models::SparseAutoencoder& model, data::EmbeddingSource& ro
 Error no_memory_to_train(const models::SparseAutoencoder& model, const TrainOptions& options) {
   std::ostringstream sentence;
   sentence << model.decoder.device() << " has not enough memory to train " << model.latents()
-           << " latents on batches of " << options.batch_size
+           << " latents on batches of " << *options.batch_size
            << "; lower the batch size or the number of latents";
   return Error(sentence.str());
 }
@@ -260,7 +260,7 @@ class Fit {
 
   std::int64_t rows_after(std::int64_t steps) const {
     return steps / per_epoch_ * rows_in_data_ +
-           steps % per_epoch_ * std::min(options_.batch_size, rows_in_data_);
+           steps % per_epoch_ * std::min(*options_.batch_size, rows_in_data_);
   }
 
   double seconds() const { return seconds_before_ + seconds_since(started_); }
@@ -348,7 +348,6 @@ class Fit {
 
 Trainer::Trainer(models::SparseAutoencoder& model, TrainOptions options, TrainerParts parts)
     : model_(model), options_(options), parts_(std::move(parts)) {
-  if (options_.learning_rate == 0) options_.learning_rate = usual_learning_rate(model.dim());
   options_.validate();
 }
 
@@ -366,8 +365,9 @@ void Trainer::stop_when(const std::atomic<bool>* flag) {
 
 TrainResult Trainer::fit(data::EmbeddingSource& rows, const RunOptions& run) {
   io::require_same_dim(model_, rows);
-  if (options_.batch_size > rows.rows()) {
-    throw std::invalid_argument("batch_size: " + std::to_string(options_.batch_size) + " is more than the " +
+  const auto options = options_.for_data(model_.dim(), model_.latents(), rows.rows());
+  if (*options.batch_size > rows.rows()) {
+    throw std::invalid_argument("batch_size: " + std::to_string(*options.batch_size) + " is more than the " +
                                 std::to_string(rows.rows()) + " rows of " + rows.name());
   }
   const auto reading = [this](double share) {
@@ -375,11 +375,11 @@ TrainResult Trainer::fit(data::EmbeddingSource& rows, const RunOptions& run) {
     if (stop_ && stop_->load()) throw Stopped();
   };
   try {
-    return Fit(model_, options_, parts_, rows, run, reading, stop_).loop(callback_);
+    return Fit(model_, options, parts_, rows, run, reading, stop_).loop(callback_);
   } catch (const Stopped&) {
     return {};
   } catch (const c10::OutOfMemoryError&) {
-    throw no_memory_to_train(model_, options_);
+    throw no_memory_to_train(model_, options);
   }
 }
 

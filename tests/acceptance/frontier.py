@@ -32,8 +32,8 @@ PUBLISHED = {
     "msae-uniform": ["--model", "matryoshka", "--weights", "uniform"],
     "msae-reverse": ["--model", "matryoshka", "--weights", "reverse"],
 }
-RATES = {"default": [2.5e-3, 1e-2], "topk-64": [1e-3, 2e-3, 4e-3], "batch-topk-32": [1e-3, 2e-3, 4e-3],
-         "msae-uniform": [4e-4, 1e-3, 3e-3], "msae-reverse": [4e-4, 1e-3, 3e-3], "relu": [2e-4, 1e-3, 3e-3]}
+RATES = {"default": [2.5e-3, 1e-2], "topk-64": [1e-3, 2e-3, 4e-3, 8e-3], "batch-topk-32": [1e-3, 2e-3, 4e-3, 8e-3],
+         "msae-uniform": [4e-4, 1e-3, 3e-3, 8e-3], "msae-reverse": [4e-4, 1e-3, 3e-3, 8e-3], "relu": [2e-4, 1e-3, 3e-3]}
 
 
 def options_of(setting):

@@ -259,7 +259,7 @@ TEST(Output, ProgressIsPlainLinesWhereStderrIsNoTerminal) {
 TEST(Output, SaysThatTheBatchWasLoweredToTheRowsThereAre) {
   const Workplace here;
   const auto outcome =
-      here.run({"train", "data.h5:/embeddings", "--out", "new", "--steps", "2", "--latents", "64"});
+      here.run({"train", "data.h5:/embeddings", "--out", "new", "--steps", "2", "--latents", "64", "--preset", "reference"});
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_THAT(outcome.err, HasSubstr("lowered to the 600 rows"));
   EXPECT_THAT(outcome.err, Not(HasSubstr("steps in all")));
@@ -268,8 +268,10 @@ TEST(Output, SaysThatTheBatchWasLoweredToTheRowsThereAre) {
 TEST(Output, SaysThatADefaultLengthIsShort) {
   const Workplace here;
   const Arguments call{"train", "data.h5:/embeddings", "--latents", "64", "--out"};
-  EXPECT_THAT(here.run(call + Arguments{"new"}).err, HasSubstr("30 steps in all are few"));
+  EXPECT_THAT(here.run(call + Arguments{"new", "--batch-size", "600"}).err,
+              HasSubstr("30 steps in all are few"));
   EXPECT_THAT(here.run(call + Arguments{"newer", "--batch-size", "80"}).err, Not(HasSubstr("steps in all")));
+  EXPECT_THAT(here.run(call + Arguments{"usual"}).err, Not(HasSubstr("steps in all")));
 }
 
 TEST(Json, GoesToADeviceWithoutReplacingIt) {

@@ -232,16 +232,15 @@ TEST(CudaEngine, SaysWhatItDoesNotTake) {
     return test::error_of<std::invalid_argument>([&] { make_cuda_engine(model, o); });
   };
   models::SparseAutoencoderOptions model{.dim = 5, .latents = 14, .activation = models::Relu{}};
-  EXPECT_EQ(refusal(model, {}), "no error");
-  EXPECT_THAT(refusal(model, {}, torch::kFloat64), HasSubstr("its parameters are float32"));
-  TrainOptions cosine;
+  EXPECT_EQ(refusal(model, small()), "no error");
+  EXPECT_THAT(refusal(model, small(), torch::kFloat64), HasSubstr("its parameters are float32"));
+  auto cosine = small(), large = small();
   cosine.loss = Loss::cosine;
   EXPECT_THAT(refusal(model, cosine), HasSubstr("cosine loss"));
-  EXPECT_THAT(refusal({.dim = 2056, .latents = 14, .activation = models::Relu{}}, {}),
+  EXPECT_THAT(refusal({.dim = 2056, .latents = 14, .activation = models::Relu{}}, small()),
               HasSubstr("at most 2048 dimensions"));
-  EXPECT_THAT(refusal({.dim = 5, .latents = 14, .activation = models::JumpRelu{}}, {}),
+  EXPECT_THAT(refusal({.dim = 5, .latents = 14, .activation = models::JumpRelu{}}, small()),
               HasSubstr("jump-relu"));
-  TrainOptions large;
   large.batch_size = std::int64_t{1} << 21;
   EXPECT_THAT(refusal(model, large), HasSubstr("batches of at most"));
 }

@@ -59,7 +59,7 @@ TEST(AutogradEngine, LeavesRowsAndTheirGradientsAloneWhereTold) {
     const torch::NoGradGuard no_grad;
     for (const auto& item : twin.named_parameters()) {
       const auto g = item.value().grad();
-      const double kept = item.key() == "log_threshold" ? 1 : 1 - 1e-2 * o.weight_decay;
+      const double kept = item.key() == "log_threshold" ? 1 : 1 - 1e-2 * *o.weight_decay;
       EXPECT_CLOSE(model.named_parameters()[item.key()],
                    kept * item.value() - 1e-2 * g / (g.abs() + o.epsilon), 1e-9)
           << test::name(options) << ": " << item.key();
@@ -83,7 +83,7 @@ TEST(AutogradEngine, StepsAsTheFormulaSays) {
   const double clip = std::min(1.0, 0.01 / (std::sqrt(squares) + 1e-6));
   for (auto& p : twin.parameters()) {
     const auto g = p.grad() * clip;  // the first AdamW step moves each entry by lr * g / (|g| + eps)
-    p.mul_(1 - 1e-2 * options.weight_decay).sub_(1e-2 * g / (g.abs() + options.epsilon));
+    p.mul_(1 - 1e-2 * *options.weight_decay).sub_(1e-2 * g / (g.abs() + options.epsilon));
   }
   twin.decoder.div_(twin.decoder.norm(2, 1, true));
   EXPECT_CLOSE(model.encoder.detach(), twin.encoder.detach(), 1e-10);

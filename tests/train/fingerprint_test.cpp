@@ -7,7 +7,11 @@
 namespace msae::train {
 namespace {
 
-std::string words(const models::Activation& activation, const TrainOptions& options = {}) {
+TrainOptions complete() {
+  return {.batch_size = 1, .learning_rate = 0.001, .beta2 = 0.95, .weight_decay = 2};
+}
+
+std::string words(const models::Activation& activation, const TrainOptions& options = complete()) {
   const models::SparseAutoencoder model({.dim = 4, .latents = 8, .activation = activation});
   const auto data = data::in_memory({1, 2, 3, 4, 5, 6, 7, 8}, 4);
   return fingerprint(model, options, *data, 30);
@@ -19,7 +23,8 @@ TEST(Fingerprint, OfEqualRunsIsEqual) {
 }
 
 TEST(Fingerprint, DifferencesAreToldInWords) {
-  TrainOptions one{.learning_rate = 0.001}, other{.learning_rate = 0.5};
+  auto one = complete(), other = complete();
+  other.learning_rate = 0.5;
   EXPECT_EQ(differences(words(models::TopK{3}, one), words(models::TopK{3}, other)),
             "lr was 0.001 and is 0.5 now");
   EXPECT_EQ(differences(words(models::TopK{3}), words(models::TopK{4})), "k was 3 and is 4 now");
@@ -47,9 +52,9 @@ TEST(Fingerprint, TellsEveryOptionOfAModelApart) {
   const auto told = [](auto change) {
     models::SparseAutoencoderOptions options{.dim = 4, .latents = 8, .activation = models::TopK{3}};
     const auto data = data::in_memory({1, 2, 3, 4, 5, 6, 7, 8}, 4);
-    const auto before = fingerprint(models::SparseAutoencoder(options), {}, *data, 30);
+    const auto before = fingerprint(models::SparseAutoencoder(options), complete(), *data, 30);
     change(options);
-    return differences(before, fingerprint(models::SparseAutoencoder(options), {}, *data, 30));
+    return differences(before, fingerprint(models::SparseAutoencoder(options), complete(), *data, 30));
   };
   EXPECT_EQ(told([](auto& o) { o.tied = true; }), "tied was 0 and is 1 now");
   EXPECT_EQ(told([](auto& o) { o.normalise_rows = true; }), "normalise rows was 0 and is 1 now");
@@ -59,7 +64,7 @@ TEST(Fingerprint, TellsEveryOptionOfAModelApart) {
 
 TEST(Fingerprint, TellsEveryOptionOfDeadLatentsAndSparsityApart) {
   const auto told = [](auto change) {
-    TrainOptions options;
+    auto options = complete();
     change(options);
     return differences(words(models::TopK{3}), words(models::TopK{3}, options));
   };
@@ -77,7 +82,7 @@ TEST(Fingerprint, TellsEveryOptionOfDeadLatentsAndSparsityApart) {
 TEST(Fingerprint, TellsOtherDataOfTheSameShape) {
   const models::SparseAutoencoder model({.dim = 2, .latents = 4, .activation = models::Relu{}});
   const auto a = data::in_memory({1, 2, 3, 4}, 2), b = data::in_memory({1, 2, 3, 5}, 2);
-  EXPECT_THAT(differences(fingerprint(model, {}, *a, 3), fingerprint(model, {}, *b, 3)),
+  EXPECT_THAT(differences(fingerprint(model, complete(), *a, 3), fingerprint(model, complete(), *b, 3)),
               testing::StartsWith("data was "));
 }
 
@@ -92,10 +97,10 @@ TEST(Fingerprint, TellsHowRowsAreRead) {
   const models::SparseAutoencoder model({.dim = 2, .latents = 4, .activation = models::Relu{}});
   const std::shared_ptr<data::EmbeddingSource> plain = data::in_memory({1, 0, 0, 1, 1, 0}, 2);
   const auto unit = data::unit_rows(plain);  // the same numbers
-  EXPECT_EQ(differences(fingerprint(model, {}, *plain, 3), fingerprint(model, {}, *unit, 3)),
+  EXPECT_EQ(differences(fingerprint(model, complete(), *plain, 3), fingerprint(model, complete(), *unit, 3)),
             "view of the data was unset and is unit rows now");
   const auto some = [&](double share) {
-    return fingerprint(model, {}, *data::without_held_out(plain, share), 3);
+    return fingerprint(model, complete(), *data::without_held_out(plain, share), 3);
   };
   EXPECT_THAT(
       differences(some(0.4), some(0.5)),

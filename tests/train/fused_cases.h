@@ -55,9 +55,7 @@ inline double error_of(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 inline TrainOptions with(std::int64_t rows) {
-  TrainOptions options;
-  options.batch_size = rows;
-  return options;
+  return {.batch_size = rows, .beta2 = 0.95, .weight_decay = 2};
 }
 
 inline std::vector<models::Activation> fused_activations(std::int64_t latents) {

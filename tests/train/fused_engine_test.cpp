@@ -164,18 +164,18 @@ TEST(FusedEngine, SaysWhatItDoesNotTake) {
     return test::error_of<std::invalid_argument>([&] { make_fused_engine(model, o); });
   };
   SparseAutoencoderOptions model{.dim = 5, .latents = 14, .activation = models::Relu{}};
-  EXPECT_EQ(refusal(model, {}), "no error");
+  EXPECT_EQ(refusal(model, small()), "no error");
   for (const auto& options : test::every_model(5, 14)) {
     const auto kind = models::kind(options.activation);
     const bool plain =
         !options.tied && !options.normalise_rows && options.ranking == models::Ranking::positive;
     const bool fits = plain && kind != "jump-relu" && kind != "prefix-matryoshka";
-    EXPECT_THAT(refusal(options, {}), HasSubstr(fits ? "no error" : "the fused one does not train"))
+    EXPECT_THAT(refusal(options, small()), HasSubstr(fits ? "no error" : "the fused one does not train"))
         << test::name(options);
     SparseAutoencoder taken(options);
-    EXPECT_NO_THROW(make_engine(taken, {})) << "autograd takes what it does not";
+    EXPECT_NO_THROW(make_engine(taken, small())) << "autograd takes what it does not";
   }
-  TrainOptions cosine, resampling;
+  auto cosine = small(), resampling = small();
   cosine.loss = Loss::cosine;
   resampling.resample_every = 10;
   EXPECT_THAT(refusal(model, cosine), HasSubstr("cosine loss"));

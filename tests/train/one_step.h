@@ -37,8 +37,7 @@ inline torch::Tensor batch(std::uint64_t seed = 9) {
 }
 
 inline TrainOptions small(double l1 = 0) {
-  TrainOptions options;
-  options.batch_size = rows;
+  TrainOptions options{.batch_size = rows, .beta2 = 0.95, .weight_decay = 2};
   options.l1 = l1;
   return options;
 }

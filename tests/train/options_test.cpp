@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "msae/core/error.h"
+#include "msae/train/engine.h"
 #include "support/error_of.h"
 #include "support/tensors.h"
 
@@ -12,7 +13,7 @@ namespace msae::train {
 namespace {
 
 double rate(const TrainOptions& options, std::int64_t step, std::int64_t steps, std::int64_t per_epoch = 10) {
-  return learning_rate(options, step, steps, per_epoch) / options.learning_rate;
+  return learning_rate(options, step, steps, per_epoch) / *options.learning_rate;
 }
 
 TEST(LearningRate, WarmsUpStaysAndFallsLinearly) {
@@ -73,22 +74,84 @@ TEST(LearningRate, PublishedGoesByWholeEpochs) {
   }
 }
 
-TEST(TrainOptions, TheUsualRateTurnsRowsOfAnyDimensionByTheSameAngle) {
-  EXPECT_DOUBLE_EQ(usual_learning_rate(512), 0.005);
-  EXPECT_DOUBLE_EQ(usual_learning_rate(128), 0.01);
-  EXPECT_DOUBLE_EQ(usual_learning_rate(768), 0.0041);
-  EXPECT_DOUBLE_EQ(usual_learning_rate(1), 0.11);
+TEST(TrainOptions, TurnRowsOfAnyDimensionByTheSameAngle) {
+  const auto rate = [](std::int64_t dim) { return *TrainOptions().for_data(dim, 4096, 40'000).learning_rate; };
+  EXPECT_DOUBLE_EQ(rate(512), 0.005);
+  EXPECT_DOUBLE_EQ(rate(128), 0.01);
+  EXPECT_DOUBLE_EQ(rate(768), 0.0041);
+  EXPECT_DOUBLE_EQ(rate(1), 0.11);
+}
+
+TEST(TrainOptions, TakeSmallBatchesOfSmallSets) {
+  const auto batch = [](std::int64_t rows) { return *TrainOptions().for_data(512, 4096, rows).batch_size; };
+  EXPECT_EQ(batch(1), 1);
+  EXPECT_EQ(batch(31), 31);
+  EXPECT_EQ(batch(319), 32);
+  EXPECT_EQ(batch(640), 64);
+  EXPECT_EQ(batch(40'959), 2048);
+  EXPECT_EQ(batch(40'960), 4096);
+  EXPECT_EQ(batch(1'000'000'000'000), 4096);
+}
+
+TEST(TrainOptions, RememberAShareOfTheSteps) {
+  const auto beta2 = [](std::int64_t steps) {
+    return *TrainOptions{.steps = steps}.for_data(512, 4096, 40'000).beta2;
+  };
+  EXPECT_DOUBLE_EQ(beta2(1), 0.9);
+  EXPECT_DOUBLE_EQ(beta2(320), 0.95);
+  EXPECT_DOUBLE_EQ(beta2(1600), 0.99);
+  EXPECT_DOUBLE_EQ(beta2(1'000'000), 0.999);
+  const TrainOptions by_epochs{.batch_size = 100, .epochs = 32};
+  EXPECT_DOUBLE_EQ(*by_epochs.for_data(512, 4096, 901).beta2, 0.95) << "ten batches, the last of one row";
+}
+
+TEST(TrainOptions, DecayByWhatEasilyLearnsRowsByHeart) {
+  const auto decay = [](TrainOptions options, std::int64_t latents, std::int64_t rows) {
+    return *options.for_data(512, latents, rows).weight_decay;
+  };
+  EXPECT_DOUBLE_EQ(decay({.steps = 400}, 4096, 40'960), 1.6);  // 10 sqrt(1 / 10) / (400 * 0.005)
+  EXPECT_DOUBLE_EQ(decay({.steps = 400}, 1024, 40'960), 0.79);
+  EXPECT_DOUBLE_EQ(decay({.steps = 4000, .learning_rate = 0.001}, 4096, 40'960), 0.79);
+  EXPECT_DOUBLE_EQ(decay({.steps = 1}, 4096, 1), 10) << "a twentieth at most";
+  EXPECT_DOUBLE_EQ(decay({.steps = 1, .learning_rate = 100}, 4096, 1), 0.0005);
+}
+
+TEST(TrainOptions, KeepWhatTheyAreGiven) {
+  const TrainOptions all{
+      .batch_size = 7, .steps = 3, .learning_rate = 0.123, .beta2 = 0.456, .weight_decay = 0};
+  const auto same = all.for_data(512, 4096, 100);
+  EXPECT_EQ(same.batch_size, 7);
+  EXPECT_EQ(same.learning_rate, 0.123);
+  EXPECT_EQ(same.beta2, 0.456);
+  EXPECT_EQ(same.weight_decay, 0);
+  EXPECT_NO_THROW(all.require_complete());
+  EXPECT_EQ(TrainOptions::published(models::TopK{}).for_data(512, 4096, 100).batch_size, 4096);
+}
+
+TEST(TrainOptions, SayWhatAnEngineMisses) {
+  const auto missing = [](auto change) {
+    TrainOptions options{.batch_size = 7, .beta2 = 0.9, .weight_decay = 0};
+    change(options);
+    return test::error_of<std::invalid_argument>([&] { options.require_complete(); });
+  };
+  EXPECT_EQ(missing([](auto& o) { o.beta2.reset(); }),
+            "beta2: has no value yet; TrainOptions::for_data() gives one");
+  EXPECT_THAT(missing([](auto& o) { o.batch_size.reset(); }), testing::HasSubstr("batch_size: "));
+  EXPECT_THAT(missing([](auto& o) { o.weight_decay.reset(); }), testing::HasSubstr("weight_decay: "));
+  models::SparseAutoencoder model({.dim = 4, .latents = 8, .activation = models::TopK{2}});
+  EXPECT_THAT(test::error_of<std::invalid_argument>([&] { make_engine(model, {}); }),
+              testing::HasSubstr("batch_size: has no value yet"));
 }
 
 TEST(TrainOptions, PublishedDependOnTheKind) {
-  EXPECT_DOUBLE_EQ(TrainOptions::published(models::Relu{}).learning_rate, 5e-5);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::Relu{}).learning_rate.value(), 5e-5);
   EXPECT_DOUBLE_EQ(TrainOptions::published(models::Relu{}).l1, 0.003);
-  EXPECT_DOUBLE_EQ(TrainOptions::published(models::TopK{}).learning_rate, 5e-4);
-  EXPECT_DOUBLE_EQ(TrainOptions::published(models::BatchTopK{}).learning_rate, 5e-4);
-  EXPECT_DOUBLE_EQ(TrainOptions::published(models::Matryoshka{{64}}).learning_rate, 1e-4);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::TopK{}).learning_rate.value(), 5e-4);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::BatchTopK{}).learning_rate.value(), 5e-4);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::Matryoshka{{64}}).learning_rate.value(), 1e-4);
   EXPECT_EQ(TrainOptions::published(models::TopK{}).unit_norm, UnitNorm::before_step);
   EXPECT_EQ(TrainOptions{}.unit_norm, UnitNorm::after_step);
-  EXPECT_DOUBLE_EQ(TrainOptions::published(models::TopK{}).beta2, 0.999);
+  EXPECT_DOUBLE_EQ(TrainOptions::published(models::TopK{}).beta2.value(), 0.999);
 }
 
 TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
@@ -106,7 +169,7 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_EQ(refusal([](auto& o) { o.epochs = 0; }), "epochs: must be at least 1, not 0");
   EXPECT_EQ(refusal([](auto& o) { o.epochs = 0, o.steps = 5; }), "accepted");
   EXPECT_THAT(refusal([](auto& o) { o.steps = -1; }), testing::HasSubstr("steps: "));
-  EXPECT_EQ(refusal([](auto& o) { o.learning_rate = 0; }), "accepted");
+  EXPECT_THAT(refusal([](auto& o) { o.learning_rate = 0; }), testing::HasSubstr("not 0"));
   EXPECT_THAT(refusal([](auto& o) { o.learning_rate = -1; }), testing::HasSubstr("learning_rate: "));
   EXPECT_THAT(refusal([](auto& o) { o.learning_rate = -1; }), testing::HasSubstr("not -1"));
   EXPECT_THAT(refusal([](auto& o) { o.learning_rate = NAN; }), testing::HasSubstr("nan"));
@@ -131,6 +194,9 @@ TEST(TrainOptions, NameTheFieldAndTheValueTheyRefuse) {
   EXPECT_EQ(refusal([](auto& o) { o.learning_rate = 0.001, o.weight_decay = 1000; }),
             "weight_decay: must be below 1 / the learning rate, 1000, not 1000");
   EXPECT_NO_THROW((TrainOptions{.learning_rate = 0.001, .weight_decay = 999}.validate()));
+  EXPECT_THAT(
+      test::error_of<std::invalid_argument>([] { TrainOptions{.weight_decay = 200}.for_data(512, 8, 40); }),
+      testing::HasSubstr("below 1 / the learning rate, 200, not 200"));
   EXPECT_THAT(refusal([](auto& o) { o.clip = -1; }), testing::HasSubstr("clip: "));
   EXPECT_THAT(refusal([](auto& o) { o.dead_after = -1; }), testing::HasSubstr("dead_after: "));
   EXPECT_THAT(refusal([](auto& o) { o.fused.dense_level = -1; }), testing::HasSubstr("fused.dense: "));

@@ -13,7 +13,7 @@ namespace msae::train {
 namespace {
 
 TEST(MakeEngine, DoesNotComputeOtherwiseThanAskedFor) {
-  TrainOptions options;
+  TrainOptions options{.batch_size = 8, .beta2 = 0.95, .weight_decay = 2};
   options.fused.precision = Precision::tf32;
   models::SparseAutoencoder model({.dim = 5, .latents = 14, .activation = models::Relu{}});
   for (const auto kind : {EngineKind::automatic, EngineKind::autograd, EngineKind::fused}) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "msae/core/export.h"
@@ -75,18 +76,18 @@ enum class Scaling {
   none            ///< 1
 };
 
-/// What a training run computes; the defaults are those of the default preset of `msae train`. "Published" is
-/// the implementation of Zaigrajew et al. (arXiv 2502.20578).
+/// What a training run computes; the defaults are those of the default preset of `msae train`, which leaves
+/// what has no value to the data: see for_data(). "Published" is the implementation of Zaigrajew et al.
+/// (arXiv 2502.20578).
 struct MSAE_EXPORT TrainOptions {
-  std::int64_t batch_size = 4096;  ///< rows
-  std::int64_t epochs = 30;        ///< passes over the data
-  std::int64_t steps = 0;          ///< when positive, the number of steps instead of epochs
+  std::optional<std::int64_t> batch_size = {};  ///< rows
+  std::int64_t epochs = 30;                     ///< passes over the data
+  std::int64_t steps = 0;                       ///< when positive, the number of steps instead of epochs
 
-  /// At its peak; 0: usual_learning_rate(), which the Trainer fills in.
-  double learning_rate = 0;
-  Schedule schedule = Schedule::linear;  ///< of the learning rate
-  double warmup = 0.05;                  ///< share of the steps over which the rate rises from zero
-  double decay = 0.2;                    ///< share of the steps over which `linear` falls to zero
+  std::optional<double> learning_rate = {};  ///< at its peak
+  Schedule schedule = Schedule::linear;      ///< of the learning rate
+  double warmup = 0.05;                      ///< share of the steps over which the rate rises from zero
+  double decay = 0.2;                        ///< share of the steps over which `linear` falls to zero
   /// true: the published schedule, constant within an epoch, and a last epoch whose rate is not zero; it has
   /// no warm-up and is always linear.
   bool schedule_by_epoch = false;
@@ -110,14 +111,12 @@ struct MSAE_EXPORT TrainOptions {
   /// A short last batch counts by its rows; false: as much as a full one.
   bool weigh_short_batch = true;
 
-  double beta1 = 0.9;  ///< AdamW's decay of the mean of gradients
-  /// AdamW's decay of the mean of squared gradients. Short: a run of some hundred steps, in which a latent
-  /// learns from few rows each, gains more by it than by any other option but the learning rate.
-  double beta2 = 0.95;
-  double epsilon = 6.25e-10;  ///< AdamW's, as published; small beside the gradients of rare latents
+  double beta1 = 0.9;                ///< AdamW's decay of the mean of gradients
+  std::optional<double> beta2 = {};  ///< AdamW's decay of the mean of squared gradients
+  double epsilon = 6.25e-10;         ///< AdamW's, as published; small beside the gradients of rare latents
   /// AdamW's, times the learning rate a step; decoder rows keep their norm anyhow, and thresholds of
-  /// jump-relu do not decay. Some hundred steps go over a small set often enough to learn it by heart.
-  double weight_decay = 2;
+  /// jump-relu do not decay.
+  std::optional<double> weight_decay = {};
   double clip = 1.0;  ///< largest norm of all gradients together, as published; 0: no clipping
   UnitNorm unit_norm = UnitNorm::after_step;  ///< of decoder rows
 
@@ -140,13 +139,35 @@ struct MSAE_EXPORT TrainOptions {
   EngineKind engine = EngineKind::automatic;
   FusedOptions fused = {};  ///< matter to the fused engine alone
 
-  /// Checks every field.
+  /// Checks every field that has a value.
   /// \throws std::invalid_argument naming the field and the value
   void validate() const;
 
+  /// These options with a value for every field, those that had none in two digits; Trainer::fit() does so
+  /// itself:
+  /// - batch_size: 4096, or the power of two that is a tenth of the rows or less, from 32 on (a small set
+  /// wants
+  ///   more steps, not larger ones), but no more than all rows;
+  /// - learning_rate: 0.005 sqrt(512 / dim). A step of AdamW moves every coordinate by about the rate: a row
+  /// of
+  ///   unit norm turns by the rate times sqrt(dim), the same angle whatever the dimension;
+  /// - beta2: the mean of squared gradients remembers a sixteenth of all steps, 10 to 1,000;
+  /// - weight_decay: what all steps at the full rate take is 10 sqrt(latents / rows), so that it goes by how
+  ///   easily the rows are learnt by heart; no step takes more than a twentieth.
+  ///
+  /// \param dim, latents of the model
+  /// \param rows         of the data; at least 1
+  /// \throws std::invalid_argument as validate()
+  TrainOptions for_data(std::int64_t dim, std::int64_t latents, std::int64_t rows) const;
+
+  /// What an engine needs.
+  /// \throws std::invalid_argument naming a field that has no value, of batch_size, beta2 and weight_decay
+  void require_complete() const;
+
   /// The published settings for an activation. The learning rate is 1e-4 for matryoshka, 5e-5 for relu and
-  /// 5e-4 for the others, the L1 weight 0.003 for relu; there is no warm-up, and scaling, schedule, order of
-  /// rows and unit norms are as published (tied weights, which it cannot train, go with UnitNorm::never).
+  /// 5e-4 for the others, the L1 weight 0.003 for relu; there is no warm-up and no weight decay, and scaling,
+  /// schedule, order of rows and unit norms are as published (tied weights, which it cannot train, go with
+  /// UnitNorm::never).
   static TrainOptions published(const models::Activation& activation);
 };
 
@@ -165,14 +186,8 @@ MSAE_EXPORT models::SparseAutoencoderOptions published_model(std::int64_t dim, s
 MSAE_EXPORT void set_statistics(models::SparseAutoencoder& model, const data::Statistics& statistics,
                                 Scaling scaling, const std::string& name = "data");
 
-/// The default preset's peak, 0.005 at 512 dimensions, in two digits. A step of AdamW moves every coordinate
-/// by about the rate; a row of unit norm turns by the rate times sqrt(dim), the same angle whatever the
-/// dimension.
-/// \param dim at least 1
-MSAE_EXPORT double usual_learning_rate(std::int64_t dim);
-
 /// The learning rate of a step.
-/// \param options         validated, its learning_rate not 0
+/// \param options         validated, with a learning_rate
 /// \param step            from 0
 /// \param steps           in all
 /// \param steps_per_epoch at least 1; matters to TrainOptions::schedule_by_epoch alone

@@ -61,7 +61,7 @@ Input exact_input(const Problem& problem) {
   const torch::NoGradGuard no_grad;
   auto input = draw(problem, 1);
   auto& model = *input.model;
-  input.batches = {grid({problem.train.batch_size, problem.model.dim}, 1.0 / 16, 16, 64)};
+  input.batches = {grid({*problem.train.batch_size, problem.model.dim}, 1.0 / 16, 16, 64)};
   model.encoder.copy_(grid(model.encoder.sizes(), 1.0 / 16, 4, 16));
   model.decoder.copy_(model.decoder.to(torch::kBFloat16));
   model.latent_bias.copy_(grid(model.latent_bias.sizes(), 1.0 / 256, 64, 256));
@@ -136,7 +136,7 @@ Trained train_some(MakeEngine make, const Input& input, const train::TrainOption
   Trained trained{cli::copy_of(*input.model), {}};
   const auto engine = make(*trained.model, options);
   for (int i = 0; i < steps; ++i) {
-    engine->step(input.batches[static_cast<std::size_t>(i) % input.batches.size()], options.learning_rate);
+    engine->step(input.batches[static_cast<std::size_t>(i) % input.batches.size()], *options.learning_rate);
   }
   trained.metrics = engine->take_metrics();
   return trained;
@@ -151,6 +151,7 @@ void check_engine(const ProblemSize& size, Precision precision, double dense_lev
   // much of rounding as of a gradient.
   problem.train.epsilon = 1;
   problem.train.learning_rate = 0.1;
+  problem.train.weight_decay = 2;
   const auto input = draw(problem, 3);
   const auto ours = train_some(train::make_cuda_engine, input, problem.train);
   const auto again = train_some(train::make_cuda_engine, input, problem.train);

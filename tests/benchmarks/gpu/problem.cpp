@@ -37,7 +37,7 @@ Problem problem_of(const ProblemSize& size, train::Precision precision, std::opt
   if (dense_level) problem.train.fused.dense_level = *dense_level;
   problem.active = size.active;
   problem.model.validate();
-  problem.train.validate();
+  problem.train = problem.train.for_data(size.dim, size.latents, size.rows);
   return problem;
 }
 
@@ -60,7 +60,7 @@ Input draw(const Problem& problem, int batches) {
   input.model->to(torch::kCUDA);
   torch::manual_seed(problem.train.seed);
   for (int i = 0; i < batches; ++i) {
-    input.batches.push_back(torch::randn({problem.train.batch_size, problem.model.dim}, on_device()));
+    input.batches.push_back(torch::randn({*problem.train.batch_size, problem.model.dim}, on_device()));
   }
   auto& model = *input.model;
   const auto pre = model.pre_activations(model.normalise(input.batches.front()));

@@ -13,13 +13,13 @@ cuda::UpdateOptions training_update(const train::TrainOptions& options) {
           .row_epsilon = 1e-7f,
           .clip = static_cast<float>(options.clip),
           .beta1 = static_cast<float>(options.beta1),
-          .beta2 = static_cast<float>(options.beta2),
+          .beta2 = static_cast<float>(*options.beta2),
           .epsilon = static_cast<float>(options.epsilon),
           .dead_after = options.dead_after};
 }
 
 cuda::UpdateOptions no_update() {
-  auto update = training_update({});
+  auto update = training_update({.beta2 = 0.95});
   update.before = kernels::Rows::as_they_are;
   update.unit_after = false;
   return update;
