@@ -49,9 +49,9 @@ std::string problem_text(const BenchProblem& problem, double active_fraction) {
   const auto& model = problem.model;
   const auto levels = models::level_count(model.activation);
   return models::kind(model.activation) + (levels > 1 ? " of " + std::to_string(levels) + " levels" : "") +
-         ", " + std::to_string(*problem.train.batch_size) + " rows of dimension " + std::to_string(model.dim) +
-         ", " + std::to_string(model.latents) + " latents, " + percent(active_fraction) +
-         " of the pre-activations positive, " +
+         ", " + std::to_string(*problem.train.batch_size) + " rows of dimension " +
+         std::to_string(model.dim) + ", " + std::to_string(model.latents) + " latents, " +
+         percent(active_fraction) + " of the pre-activations positive, " +
          (problem.device.is_cpu()
               ? std::to_string(problem.threads) + (problem.threads == 1 ? " thread" : " threads")
               : problem.device.str());

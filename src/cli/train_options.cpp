@@ -86,7 +86,8 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
   };
   auto* epochs = whole("--epochs", a.epochs, "Passes over the data [30]");
   whole("--steps", a.steps, "Steps, instead of epochs")->excludes(epochs);
-  whole("--batch-size", a.batch_size, "Rows of a step [4096, or the power of two that is a tenth of the rows; reference: 4096]");
+  whole("--batch-size", a.batch_size,
+        "Rows of a step [4096, or the power of two that is a tenth of the rows; reference: 4096]");
   real("--lr", a.learning_rate,
        "Peak learning rate [0.11 / sqrt(dimension), 0.005 for 512; reference: 0.0001 matryoshka,\n0.0005 "
        "topk, 0.00005 relu]");
@@ -124,8 +125,11 @@ void add_training_options(CLI::App& command, TrainArguments& a) {
              {"after-step", "before-step", "never"});
   real("--clip", a.clip, "Largest norm of all gradients together; 0: no clipping [1]");
   real("--beta1", a.beta1, "AdamW's decay of the mean of gradients [0.9]");
-  real("--beta2", a.beta2, "AdamW's decay of the mean of squared gradients [1 - 16 / steps, from 0.9 to 0.999;\nreference: 0.999]");
-  real("--weight-decay", a.weight_decay, "AdamW's weight decay, below 1 / lr [10 sqrt(latents / rows) / (lr steps); reference: 0]");
+  real("--beta2", a.beta2,
+       "AdamW's decay of the mean of squared gradients [1 - 16 / steps, from 0.9 to 0.999;\nreference: "
+       "0.999]");
+  real("--weight-decay", a.weight_decay,
+       "AdamW's weight decay, below 1 / lr [10 sqrt(latents / rows) / (lr steps); reference: 0]");
 }
 
 }  // namespace

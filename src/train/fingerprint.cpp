@@ -104,7 +104,9 @@ std::string fingerprint(const models::SparseAutoencoder& model, const TrainOptio
       .add("batch size", o.batch_size.value())
       .add("steps", steps)
       .add("seed", o.seed);
-  words.add("lr", o.learning_rate.value()).add("schedule", static_cast<int>(o.schedule)).add("warmup", o.warmup);
+  words.add("lr", o.learning_rate.value())
+      .add("schedule", static_cast<int>(o.schedule))
+      .add("warmup", o.warmup);
   words.add("decay", o.decay).add("schedule by epoch", o.schedule_by_epoch);
   words.add("loss", static_cast<int>(o.loss)).add("l1", o.l1).add("weigh short batch", o.weigh_short_batch);
   words.add("l1 by norm", o.l1_by_norm)

@@ -90,6 +90,9 @@ void TrainOptions::validate() const {
 
 TrainOptions TrainOptions::for_data(std::int64_t dim, std::int64_t latents, std::int64_t rows) const {
   validate();
+  require(dim >= 1, "dim", dim, "at least 1");
+  require(latents >= 1, "latents", latents, "at least 1");
+  require(rows >= 1, "rows", rows, "at least 1");
   auto o = *this;
   if (!batch_size) o.batch_size = usual_batch_size(rows);
   if (!learning_rate) o.learning_rate = in_two_digits(5e-3 * std::sqrt(512 / static_cast<double>(dim)));
@@ -106,7 +109,8 @@ TrainOptions TrainOptions::for_data(std::int64_t dim, std::int64_t latents, std:
 
 void TrainOptions::require_complete() const {
   const auto require_value = [](bool has_one, const std::string& field) {
-    if (!has_one) throw std::invalid_argument(field + ": has no value yet; TrainOptions::for_data() gives one");
+    if (!has_one)
+      throw std::invalid_argument(field + ": has no value yet; TrainOptions::for_data() gives one");
   };
   require_value(batch_size.has_value(), "batch_size");
   require_value(beta2.has_value(), "beta2");

@@ -258,8 +258,8 @@ TEST(Output, ProgressIsPlainLinesWhereStderrIsNoTerminal) {
 
 TEST(Output, SaysThatTheBatchWasLoweredToTheRowsThereAre) {
   const Workplace here;
-  const auto outcome =
-      here.run({"train", "data.h5:/embeddings", "--out", "new", "--steps", "2", "--latents", "64", "--preset", "reference"});
+  const auto outcome = here.run({"train", "data.h5:/embeddings", "--out", "new", "--steps", "2", "--latents",
+                                 "64", "--preset", "reference"});
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_THAT(outcome.err, HasSubstr("lowered to the 600 rows"));
   EXPECT_THAT(outcome.err, Not(HasSubstr("steps in all")));

@@ -75,7 +75,9 @@ TEST(LearningRate, PublishedGoesByWholeEpochs) {
 }
 
 TEST(TrainOptions, TurnRowsOfAnyDimensionByTheSameAngle) {
-  const auto rate = [](std::int64_t dim) { return *TrainOptions().for_data(dim, 4096, 40'000).learning_rate; };
+  const auto rate = [](std::int64_t dim) {
+    return *TrainOptions().for_data(dim, 4096, 40'000).learning_rate;
+  };
   EXPECT_DOUBLE_EQ(rate(512), 0.005);
   EXPECT_DOUBLE_EQ(rate(128), 0.01);
   EXPECT_DOUBLE_EQ(rate(768), 0.0041);
@@ -126,6 +128,16 @@ TEST(TrainOptions, KeepWhatTheyAreGiven) {
   EXPECT_EQ(same.weight_decay, 0);
   EXPECT_NO_THROW(all.require_complete());
   EXPECT_EQ(TrainOptions::published(models::TopK{}).for_data(512, 4096, 100).batch_size, 4096);
+}
+
+TEST(TrainOptions, RefuseSizesThatAreNone) {
+  const auto refusal = [](std::int64_t dim, std::int64_t latents, std::int64_t rows) {
+    return test::error_of<std::invalid_argument>([&] { TrainOptions().for_data(dim, latents, rows); });
+  };
+  EXPECT_EQ(refusal(1, 1, 1), "no error");
+  EXPECT_EQ(refusal(0, 8, 40), "dim: must be at least 1, not 0");
+  EXPECT_EQ(refusal(4, -1, 40), "latents: must be at least 1, not -1");
+  EXPECT_EQ(refusal(4, 8, 0), "rows: must be at least 1, not 0");
 }
 
 TEST(TrainOptions, SayWhatAnEngineMisses) {

@@ -144,20 +144,19 @@ struct MSAE_EXPORT TrainOptions {
   void validate() const;
 
   /// These options with a value for every field, those that had none in two digits; Trainer::fit() does so
-  /// itself:
-  /// - batch_size: 4096, or the power of two that is a tenth of the rows or less, from 32 on (a small set
-  /// wants
-  ///   more steps, not larger ones), but no more than all rows;
-  /// - learning_rate: 0.005 sqrt(512 / dim). A step of AdamW moves every coordinate by about the rate: a row
-  /// of
-  ///   unit norm turns by the rate times sqrt(dim), the same angle whatever the dimension;
-  /// - beta2: the mean of squared gradients remembers a sixteenth of all steps, 10 to 1,000;
-  /// - weight_decay: what all steps at the full rate take is 10 sqrt(latents / rows), so that it goes by how
-  ///   easily the rows are learnt by heart; no step takes more than a twentieth.
+  /// itself. How they were found: examples/default_preset.md.
+  /// - batch_size: 4096, or the power of two that is a tenth of the rows or less (32 at least, and no more
+  ///   than all rows): a small set wants more steps, not better gradients.
+  /// - learning_rate: 0.005 sqrt(512 / dim). A step of AdamW moves every coordinate by about the rate, and a
+  ///   row of unit norm by sqrt(dim) times that: the same angle whatever the dimension.
+  /// - beta2: the mean of squared gradients remembers a sixteenth of all steps, 10 to 1,000.
+  /// - weight_decay: all steps at the full rate together take 10 sqrt(latents / rows), as few rows are easily
+  ///   learnt by heart, but no step takes more than a twentieth.
   ///
-  /// \param dim, latents of the model
-  /// \param rows         of the data; at least 1
-  /// \throws std::invalid_argument as validate()
+  /// \param dim     of the model
+  /// \param latents of the model
+  /// \param rows    of the data
+  /// \throws std::invalid_argument as validate(), and where one of these is below 1
   TrainOptions for_data(std::int64_t dim, std::int64_t latents, std::int64_t rows) const;
 
   /// What an engine needs.
