@@ -6,6 +6,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "data/epoch_order.h"
 #include "msae/core/error.h"
 
 namespace msae::train {
@@ -96,8 +97,8 @@ TrainOptions TrainOptions::for_data(std::int64_t dim, std::int64_t latents, std:
   auto o = *this;
   if (!batch_size) o.batch_size = usual_batch_size(rows);
   if (!learning_rate) o.learning_rate = in_two_digits(5e-3 * std::sqrt(512 / static_cast<double>(dim)));
-  const auto of_epochs = static_cast<double>(epochs) * static_cast<double>((rows - 1) / *o.batch_size + 1);
-  const auto all = steps > 0 ? static_cast<double>(steps) : of_epochs;
+  const auto per_epoch = static_cast<double>(data::batches_of(rows, *o.batch_size));
+  const auto all = steps > 0 ? static_cast<double>(steps) : static_cast<double>(epochs) * per_epoch;
   if (!beta2) o.beta2 = 1 - in_two_digits(std::clamp(16 / all, 0.001, 0.1));
   if (!weight_decay) {
     const double of_all_steps = 10 * std::sqrt(static_cast<double>(latents) / static_cast<double>(rows));
