@@ -11,9 +11,15 @@
 namespace msae::cli {
 namespace {
 
-template <typename Given, typename Value>
-void override_with(const std::optional<Given>& given, Value& value) {
+template <typename Value>
+void override_with(const std::optional<Value>& given, Value& value) {
   if (given) value = *given;
+}
+
+// A field that is left to the data where nobody names a value.
+template <typename Value>
+void override_with(const std::optional<Value>& given, std::optional<Value>& value) {
+  if (given) value = given;
 }
 
 // What a file says for the data, latents and levels of another run, and the user did not type, gives way to
