@@ -5,6 +5,7 @@
 
 #include "cli/numbers.h"
 #include "cli/train_model.h"
+#include "data/epoch_order.h"
 #include "msae/core/device.h"
 #include "msae/data/batch_loader.h"
 
@@ -162,7 +163,7 @@ void parse_save_every(const std::string& text, train::RunOptions& run) {
 void say_when_steps_are_few(const TrainArguments& a, const train::TrainOptions& o, std::int64_t rows) {
   constexpr std::int64_t few = 200;
   if (a.steps || a.epochs || *o.batch_size <= 32) return;
-  const auto steps = o.epochs * ((rows - 1) / *o.batch_size + 1);
+  const auto steps = o.epochs * data::batches_of(rows, *o.batch_size);
   if (steps >= few) return;
   say(a.common, "msae: " + std::to_string(steps) + " steps in all are few; a smaller --batch-size, " +
                     std::to_string(std::max<std::int64_t>(32, *o.batch_size / 8)) +

@@ -148,8 +148,6 @@ class AutogradEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_autograd_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
-  options.validate();
-  options.require_complete();
   check(model, options);
   return std::make_unique<AutogradEngine>(model, options);
 }

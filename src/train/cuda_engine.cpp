@@ -292,8 +292,6 @@ std::string cuda_obstacle(const models::SparseAutoencoder& model, const TrainOpt
 }
 
 std::unique_ptr<Engine> make_cuda_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
-  options.validate();
-  options.require_complete();
   check(model, options);
   if (const auto obstacle = cuda_obstacle(model, options); !obstacle.empty()) {
     throw std::invalid_argument("engine: the fused one does not train this model, as " + obstacle +

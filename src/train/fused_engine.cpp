@@ -198,8 +198,6 @@ class FusedEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_fused_engine(models::SparseAutoencoder& model, const TrainOptions& options) {
-  options.validate();
-  options.require_complete();
   check(model, options);
   if (const auto obstacle = fused_obstacle(model, options); !obstacle.empty()) {
     throw std::invalid_argument("engine: the fused one does not train this model, as " + obstacle +

@@ -103,6 +103,8 @@ double epsilon_of(const torch::Tensor& t) {
 }
 
 void check(const models::SparseAutoencoder& model, const TrainOptions& options) {
+  options.validate();
+  options.require_complete();
   if (options.l1 > 0 && std::holds_alternative<models::Matryoshka>(model.activation())) {
     throw std::invalid_argument("l1: a matryoshka model has no L1 loss; its sparsity comes from its levels");
   }

@@ -64,7 +64,7 @@ MSAE_EXPORT void follow_threshold(models::SparseAutoencoder& model, const torch:
 /// Added to norms, or the least that rows are divided by: the precision of a type.
 MSAE_EXPORT double epsilon_of(const torch::Tensor& t);
 
-/// Refuses options that have no say in a model of that kind.
+/// Refuses options that are impossible or incomplete, or have no say in a model of that kind.
 /// \throws std::invalid_argument naming the option
 MSAE_EXPORT void check(const models::SparseAutoencoder& model, const TrainOptions& options);
 

@@ -130,11 +130,9 @@ def frontier(work, golden, pursuit_share):
         if not done:
             continue
         kinds = ["encoder", "refit", "pursuit"] if name == "default" else ["encoder"]
-        points = {}
         for kind in kinds:
             share = ["--holdout", pursuit_share] if kind == "pursuit" and pursuit_share < 1 else []
-            points |= work.points(done, "test", "--codes", kind, *share)
-        for kind in kinds:
+            points = work.points(done, "test", "--codes", kind, *share)
             of_seeds = [points[folder.name, kind] for folder in done]
             means = [sum(values) / len(values) for values in zip(*of_seeds)]
             row(f"{name}, {kind} ({len(done)})", means)

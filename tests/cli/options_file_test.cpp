@@ -46,11 +46,11 @@ TEST_F(OptionsFile, GivesWhatTheCommandLineLeavesOpen) {
       "precision = 'bf16'\ndense-level = 0.5\n"
       "[eval]\nrun = [\"run\", \"new\"]\nk = [8, 16]\ncentred = true\n"
       "[synth]\nforce = false\n");
-  ASSERT_THAT(here.run({"train", "--config", "c.toml", "--lr", "0.25"}), Succeeds());
+  ASSERT_THAT(here.run({"train", "--config", "c.toml", "--lr", "0.5"}), Succeeds());
   EXPECT_EQ(info("new").at("levels"), nlohmann::json({4, 16}));
   EXPECT_EQ(info("new").at("weights"), nlohmann::json({1, 2.5}));
   EXPECT_THAT(contents(here / "new" / "options.toml"),
-              AllOf(HasSubstr("lr = 0.25\n"), HasSubstr("steps = 3\n"), HasSubstr("precision = \"bf16\"\n"),
+              AllOf(HasSubstr("lr = 0.5\n"), HasSubstr("steps = 3\n"), HasSubstr("precision = \"bf16\"\n"),
                     HasSubstr("dense-level = 0.5\n")));
   write("data = 'data.h5:/embeddings'\n[eval]\nrun = ['run', 'new']\nk = [8, 16]\ncentred = true\n");
   const auto results = parse(here.run({"--config", "c.toml", "eval", "--json", "-"}).out);

@@ -55,7 +55,9 @@ inline double error_of(const torch::Tensor& a, const torch::Tensor& b) {
 }
 
 inline TrainOptions with(std::int64_t rows) {
-  return {.batch_size = rows, .beta2 = 0.95, .weight_decay = 2};
+  auto options = small();
+  options.batch_size = rows;
+  return options;
 }
 
 inline std::vector<models::Activation> fused_activations(std::int64_t latents) {

@@ -8,12 +8,13 @@
 
 #include "msae/train/engine.h"
 #include "support/error_of.h"
+#include "train/one_step.h"
 
 namespace msae::train {
 namespace {
 
 TEST(MakeEngine, DoesNotComputeOtherwiseThanAskedFor) {
-  TrainOptions options{.batch_size = 8, .beta2 = 0.95, .weight_decay = 2};
+  auto options = small();
   options.fused.precision = Precision::tf32;
   models::SparseAutoencoder model({.dim = 5, .latents = 14, .activation = models::Relu{}});
   for (const auto kind : {EngineKind::automatic, EngineKind::autograd, EngineKind::fused}) {
