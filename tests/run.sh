@@ -21,7 +21,8 @@ for option in "$@"; do
     --lint) lint=lint ;;
     --sanitize)
       presets=(dev "${presets[@]}")
-      left_out_of_dev='cli' left_out='core|data|io|concepts|cli_concepts|cli_errors'
+      left_out_of_dev='cli|linking|lite_library'
+      left_out='core|data|io|lite|concepts|cli_concepts|cli_errors|cuda_emulation'
       ;;
     --werror) cmake_options+=(-DMSAE_WARNINGS_AS_ERRORS=ON) ;;
     --cuda) presets[-1]=cuda cuda=cuda ;;
