@@ -138,7 +138,7 @@ MachineRates measure_rates(const BenchProblem& problem) {
   const torch::NoGradGuard no_grad;
   at::set_num_threads(problem.threads);
   MachineRates rates;
-  rates.flops = product_rate(*problem.train.batch_size, problem.model.dim, problem.model.latents);
+  rates.flops = product_rate(problem.rows(), problem.model.dim, problem.model.latents);
   const auto count = elements_to_copy();
   const auto from = torch::ones({count}), to = torch::zeros({count});
   // A copy may read first what it overwrites; an update in place has to.

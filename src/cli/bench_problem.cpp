@@ -25,8 +25,7 @@ std::int64_t widest(const models::SparseAutoencoderOptions& model) {
 // What fused kernels keep beside the gradients: levels of residuals, and latents by rows and by columns.
 double fused_bytes(const BenchProblem& p, double batch, double dictionary) {
   const auto share = p.active.value_or(0.5) * static_cast<double>(p.model.latents);
-  const auto entries =
-      static_cast<double>(*p.train.batch_size) * std::min(share, static_cast<double>(widest(p.model)));
+  const auto entries = static_cast<double>(p.rows()) * std::min(share, static_cast<double>(widest(p.model)));
   const auto levels = static_cast<double>(models::level_count(p.model.activation));
   return sizeof(float) * (levels * batch + 3 * batch + dictionary) + 24 * entries;
 }
@@ -46,7 +45,7 @@ float bias_that_leaves(std::int64_t positive, std::span<float> pre) {
 }  // namespace
 
 void require_memory_for(const BenchProblem& problem, const std::vector<std::string>& engines) {
-  const auto rows = static_cast<double>(*problem.train.batch_size);
+  const auto rows = static_cast<double>(problem.rows());
   const auto dim = static_cast<double>(problem.model.dim),
              latents = static_cast<double>(problem.model.latents);
   const auto dictionary = latents * dim, batch = rows * dim, pre = rows * latents;
@@ -58,7 +57,7 @@ void require_memory_for(const BenchProblem& problem, const std::vector<std::stri
   }
   constexpr double most = 1e19;  // what the number can hold
   require_memory(static_cast<std::uint64_t>(std::min(kept + at_work, most)),
-                 "a step of " + std::to_string(*problem.train.batch_size) + " rows of dimension " +
+                 "a step of " + std::to_string(problem.rows()) + " rows of dimension " +
                      std::to_string(problem.model.dim) + " with " + std::to_string(problem.model.latents) +
                      " latents");
 }
@@ -68,7 +67,7 @@ BenchInput draw(const BenchProblem& problem) {
   BenchInput input;
   input.model = std::make_unique<models::SparseAutoencoder>(problem.model);
   auto generator = at::detail::createCPUGenerator(problem.train.seed);
-  input.batch = torch::empty({*problem.train.batch_size, problem.model.dim}, torch::kFloat32);
+  input.batch = torch::empty({problem.rows(), problem.model.dim}, torch::kFloat32);
   input.batch.normal_(0, 1, generator);
   auto kept = input.model->pre_activations(input.model->normalise(input.batch)).contiguous();
   const std::span pre(kept.data_ptr<float>(), static_cast<std::size_t>(kept.numel()));

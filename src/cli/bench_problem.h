@@ -16,11 +16,12 @@ namespace msae::cli {
 
 struct BenchProblem {
   models::SparseAutoencoderOptions model;
-  train::TrainOptions train;  ///< batch_size: the rows
-  std::optional<double>
-      active;       ///< share of the pre-activations that shall be positive; none: as initialised
-  int threads = 1;  ///< of the CPU
+  train::TrainOptions train;     ///< with a batch_size
+  std::optional<double> active;  ///< share of the pre-activations that are to be positive; none: as drawn
+  int threads = 1;               ///< of the CPU
   c10::Device device = c10::kCPU;
+
+  std::int64_t rows() const { return *train.batch_size; }  ///< of the batch
 };
 
 struct BenchInput {

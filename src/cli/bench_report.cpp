@@ -12,7 +12,7 @@ namespace {
 using nlohmann::ordered_json;
 
 StepSize size_of(const BenchProblem& problem, const EngineTimes& engine) {
-  return {*problem.train.batch_size, problem.model.dim, problem.model.latents, engine.shape.entries,
+  return {problem.rows(), problem.model.dim, problem.model.latents, engine.shape.entries,
           engine.shape.levels};
 }
 
@@ -49,9 +49,9 @@ std::string problem_text(const BenchProblem& problem, double active_fraction) {
   const auto& model = problem.model;
   const auto levels = models::level_count(model.activation);
   return models::kind(model.activation) + (levels > 1 ? " of " + std::to_string(levels) + " levels" : "") +
-         ", " + std::to_string(*problem.train.batch_size) + " rows of dimension " +
-         std::to_string(model.dim) + ", " + std::to_string(model.latents) + " latents, " +
-         percent(active_fraction) + " of the pre-activations positive, " +
+         ", " + std::to_string(problem.rows()) + " rows of dimension " + std::to_string(model.dim) + ", " +
+         std::to_string(model.latents) + " latents, " + percent(active_fraction) +
+         " of the pre-activations positive, " +
          (problem.device.is_cpu()
               ? std::to_string(problem.threads) + (problem.threads == 1 ? " thread" : " threads")
               : problem.device.str());
@@ -79,7 +79,7 @@ void print_ratio(std::ostream& out, const std::vector<EngineTimes>& engines) {
 
 ordered_json sizes(const BenchProblem& problem) {
   return {{"model", models::kind(problem.model.activation)},
-          {"rows", *problem.train.batch_size},
+          {"rows", problem.rows()},
           {"dim", problem.model.dim},
           {"latents", problem.model.latents}};
 }

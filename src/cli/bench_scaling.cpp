@@ -37,7 +37,7 @@ class ScalingPoints {
   explicit ScalingPoints(const BenchProblem& base) : base_(base) { all_.push_back({"base", "", base}); }
 
   void vary_rows(std::int64_t rows) {
-    if (rows < 1 || rows == *base_.train.batch_size) return;
+    if (rows < 1 || rows == base_.rows()) return;
     add("rows", std::to_string(rows)).train.batch_size = rows;
   }
 
@@ -100,7 +100,7 @@ models::Activation resized(const models::Activation& activation, std::int64_t fr
 
 std::vector<ScalingPoint> scaling_points(const BenchProblem& base) {
   ScalingPoints points(base);
-  const auto rows = *base.train.batch_size, dim = base.model.dim, latents = base.model.latents;
+  const auto rows = base.rows(), dim = base.model.dim, latents = base.model.latents;
   for (const auto other : {rows / 4, rows / 2, 2 * rows}) points.vary_rows(other);
   for (const auto other : {dim / 2, 2 * dim}) points.vary_dim(other);
   for (const auto other : {latents / 2, 2 * latents, 4 * latents}) points.vary_latents(other);

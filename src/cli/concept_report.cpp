@@ -243,7 +243,9 @@ void add_report(CLI::App& program) {
   add_device(command, a.common);
   add_common(command, a.common);
   command.footer(
-      "Names are those that 'msae name' gave, unless --vocab names anew.\n"
+      "Names are those that 'msae name' gave, unless --vocab names anew. The frontier is evaluated on DATA "
+      "also\n"
+      "with --encoded, by the same codes: refit and pursuit of many rows take minutes to an hour.\n"
       "Examples:\n"
       "  msae report run --data clip.h5:/test --out report.html --vocab words.h5:/embeddings\n"
       "  msae report run --data clip.h5:/test --out report.html --images photos/ --labels clip.h5:/label");

@@ -77,7 +77,8 @@ sum of squared deviations from the data's mean; expl.: explained variance, 1 - v
 that of the data; FVU/row: the published variant, a mean of per-row ratios; dead: share of latents that no row
 activates; CKNNA: whether rows and latents have the same 10 nearest neighbours; mono: mean cosine of the rows
 that activate a latent, over all latents. Codes are those of --codes where a row keeps no more latents
-than it has coordinates (nor more than --candidates), and the encoder's at wider points.
+than it has coordinates (nor more than --candidates), and the encoder's at wider points; a --k
+above --candidates is refused.
 )";
 }
 

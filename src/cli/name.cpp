@@ -207,8 +207,12 @@ void add_name(CLI::App& program) {
                   "The words: file.h5:/path, or a text file with a line for every row [/words beside\n"
                   "the embeddings]")
       ->type_name("FILE");
-  add_concept_data(command, a,
-                   "Embeddings: latents that are active on none of them get no name, and levels are shown");
+  auto* data = add_concept_data(
+      command, a, "Embeddings: latents that are active on none of them get no name, and levels are shown");
+  for (const auto* name : {"--encoded", "--k", "--level", "--all", "--codes", "--candidates", "--unit-rows",
+                           "--skip-bad-rows", "--holdout"}) {
+    command.get_option(name)->needs(data);
+  }
   add_real(command, "--chance", a.options.chance,
            "Share of random rows that would get a name, at most; also of latents against shuffled\nwords")
       ->capture_default_str();

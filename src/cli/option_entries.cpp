@@ -17,7 +17,7 @@ bool takes_several(const CLI::Option& option) {
 
 CLI::Option* option_named(CLI::App& command, const std::string& name) {
   for (auto* option : command.get_options()) {
-    if (!option->get_group().empty() && plain_name(*option) == name) return option;
+    if (plain_name(*option) == name) return option;
   }
   return nullptr;
 }

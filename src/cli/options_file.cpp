@@ -43,17 +43,27 @@ bool gives_way(const CLI::Option& option) {
   return typed(&option) || std::any_of(excludes.begin(), excludes.end(), typed);
 }
 
-// What belongs to another value of the file's: the k of its model is not that of another one.
+// What the command line makes void in the file: what belongs to another value than it has typed, as the k of
+// one model is not that of another, and what nobody chose, where something is typed that it may come from.
 std::set<std::string> void_options(const CLI::App& command, const std::vector<Setting>& settings) {
   static const std::map<std::string, std::set<std::string>> dependents = {
       {"model", {"k", "levels", "weights", "batch-levels", "l1", "l0", "threshold", "bandwidth"}},
       {"preset", {"lr", "schedule", "warmup", "decay", "unit-norm"}}};
+  static const std::vector<std::string> origins = {
+      "--data",      "--holdout", "--skip-bad-rows", "--preset", "--model", "--latents",
+      "--expansion", "--epochs",  "--batch-size",    "--steps",  "--lr"};
+  const bool chooses_anew = std::any_of(origins.begin(), origins.end(), [&](const auto& name) {
+    return typed(command.get_option_no_throw(name));
+  });
   std::set<std::string> names;
   for (const auto& [entry, option] : settings) {
+    if (entry.values.empty()) continue;
+    if (entry.name == "by-default" && chooses_anew) {
+      for (const auto& name : CLI::detail::split(entry.values[0], ',')) names.insert(name);
+    }
     const auto found = dependents.find(entry.name);
-    if (found == dependents.end()) continue;
     const auto value = value_of(command, "--" + entry.name);
-    if (value.empty() || entry.values.empty() || value == entry.values[0]) continue;
+    if (found == dependents.end() || value.empty() || value == entry.values[0]) continue;
     names.insert(found->second.begin(), found->second.end());
   }
   return names;
@@ -136,7 +146,7 @@ void OptionsFile::read(CLI::App& command) const {
     if (&of == &command) settings.push_back({entry, &option});
   }
   check_together(settings);
-  const auto names = void_options(command, settings);
+  const auto names = resumed_options().empty() ? void_options(command, settings) : std::set<std::string>();
   std::vector<Setting> wanted;
   for (const auto& setting : settings) {
     if (!names.count(setting.entry.name) && !gives_way(*setting.option)) wanted.push_back(setting);

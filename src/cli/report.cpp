@@ -29,12 +29,18 @@ std::string value(double number, int digits) {
   return std::isfinite(number) ? fixed(number, digits) : "-";
 }
 
-void print_progressive(std::ostream& out, const std::vector<eval::ProgressiveStep>& steps) {
-  out << "\nProgressive recovery (gain: share of what all latents gain that is reached)\n";
-  Table table({"level", "k", "FVU", "cosine", "gain"});
+void print_progressive(std::ostream& out, const std::vector<eval::ProgressiveStep>& steps, bool with_codes) {
+  out << "\nProgressive recovery (gain: share of what all latents"
+      << (with_codes ? ", by the encoder's codes," : "") << " gain that is reached)\n";
+  std::vector<std::string> header{"level", "k", "FVU", "cosine", "gain"};
+  if (with_codes) header.insert(header.begin() + 1, "codes");
+  Table table(std::move(header));
   for (const auto& step : steps) {
-    table.add({step.label, step.k ? std::to_string(*step.k) : "-", fixed(step.fvu, 4), fixed(step.cosine, 4),
-               std::isfinite(step.gain) ? percent(step.gain) : "-"});
+    std::vector<std::string> cells{step.label, step.k ? std::to_string(*step.k) : "-", fixed(step.fvu, 4),
+                                   fixed(step.cosine, 4),
+                                   std::isfinite(step.gain) ? percent(step.gain) : "-"};
+    if (with_codes) cells.insert(cells.begin() + 1, step.codes);
+    table.add(std::move(cells));
   }
   table.print(out);
 }
@@ -97,7 +103,7 @@ void print(std::ostream& out, const RunReport& report) {
   }
   table.print(out);
   const auto steps = eval::progressive_recovery(e);
-  if (!steps.empty() && !marked) print_progressive(out, steps);
+  if (!steps.empty() && !marked) print_progressive(out, steps, with_codes);
   if (first.activity) print_activity(out, e);
   if (!report.recovery.empty()) print_recovery(out, report.recovery);
 }
@@ -143,7 +149,8 @@ nlohmann::ordered_json to_json(const RunReport& report) {
                                    {"k", number_or_null(step.k)},
                                    {"fvu", step.fvu},
                                    {"cosine", step.cosine},
-                                   {"gain", step.gain}});
+                                   {"gain", step.gain},
+                                   {"codes", step.codes}});
   }
   for (const auto& row : report.recovery) {
     json["recovery"].push_back(

@@ -1,5 +1,6 @@
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -34,7 +35,8 @@ struct SweepArguments {
 
 // Of a run's own file, as the words of a fingerprint: what decides its numbers.
 std::string what_counts(std::map<std::string, std::string> options) {
-  for (const auto* name : {"out", "eval", "save-every", "log-every", "memory", "threads", "device"})
+  for (const auto* name :
+       {"out", "eval", "save-every", "log-every", "memory", "threads", "device", "by-default"})
     options.erase(name);
   std::string words;
   for (const auto& [name, value] : options) {
@@ -72,9 +74,9 @@ class Sweep {
 
   void run() {
     for (const auto& file : report_files()) check_target(file, fs::exists(a_.out) ? "" : a_.out);
-    if (shared().read.skip_bad_rows) check(*data::open(shared().data));
+    if (shared().read.skip_bad_rows) for_each_plan(*data::open(shared().data), [](const auto&...) {});
     data_ = open_data(shared().data, shared().read, a_.common);
-    if (!shared().read.skip_bad_rows) check(*data_.rows);
+    for_each_plan(*data_.rows, require_same_options);
     const auto evaluated = open_evaluation_data(shared(), data_);
     make_folder();
     for (index_ = 0; index_ < runs_.size(); ++index_) train();
@@ -98,10 +100,15 @@ class Sweep {
   }
 
   // What can be refused before the first run is begun.
-  void check(const data::EmbeddingSource& rows) const {
+  void for_each_plan(const data::EmbeddingSource& rows,
+                     const std::function<void(const TrainArguments&, const TrainPlan&)>& look) const {
     for (const auto& [name, arguments] : runs_) {
       try {
-        check(arguments, rows);
+        apply(arguments.common);
+        resolve_device(arguments.common.device);
+        const auto planned = plan_quietly(arguments, rows);
+        train::RunFolder::check(planned.run);
+        look(arguments, planned);
       } catch (const std::invalid_argument& error) {
         throw std::invalid_argument(a_.config + ", run " + name + ": " +
                                     in_options_of_training(error.what()));
@@ -109,11 +116,8 @@ class Sweep {
     }
   }
 
-  void check(const TrainArguments& arguments, const data::EmbeddingSource& rows) const {
-    apply(arguments.common);
-    resolve_device(arguments.common.device);
-    const auto planned = plan_quietly(arguments, rows);
-    train::RunFolder::check(planned.run);
+  // Of a run that is there.
+  static void require_same_options(const TrainArguments& arguments, const TrainPlan& planned) {
     if (!train::RunFolder::has_state(planned.run)) return;
     auto before = options_of_run(arguments.out);
     const auto now = options_in(planned.run.description);

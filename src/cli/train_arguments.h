@@ -35,6 +35,7 @@ struct TrainArguments {
   bool plain_l1 = false, median_bias = false;
   double auxk = 0;
   std::int64_t auxk_latents = 0, resample_every = 0;
+  std::string by_default;           ///< options of a file that nobody chose, "lr,beta2"
   std::set<std::string> from_file;  ///< options that --config or the run's own file gave, without dashes
 };
 

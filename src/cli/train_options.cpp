@@ -190,6 +190,8 @@ void add_train_options(CLI::App& command, TrainArguments& a) {
               "Share of the rows that is not trained on but evaluated on at the end, e.g. 0.1; the same\n"
               "rows for every run with that share, and for --holdout of eval and encode")
       ->excludes(eval);
+  // Written into RUN/options.toml, and of use in such a file alone.
+  command.add_option("--by-default", a.by_default)->group("");
   add_model_options(command, a);
   add_training_options(command, a);
   const char* engine = "Engine (changes numbers by rounding only)";

@@ -1,5 +1,6 @@
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <limits>
 #include <sstream>
 #include <stdexcept>
@@ -90,6 +91,26 @@ void add_model_lines(std::ostream& out, const TrainArguments& a,
   if (model.normalise_rows) out << "normalise-rows = true\n";
 }
 
+// Those that this call, or the one whose file it goes by, left to the preset and the data.
+std::string by_default(const TrainArguments& a, const models::SparseAutoencoderOptions& model) {
+  const auto before = CLI::detail::split(a.by_default, ',');
+  std::vector<std::string> names;
+  const auto add = [&](const std::string& name, bool is_given) {
+    const bool was_none = std::find(before.begin(), before.end(), name) != before.end();
+    if (!is_given || (was_none && a.from_file.count(name) > 0)) names.push_back(name);
+  };
+  const auto& kind = model.activation;
+  const bool keeps_k = std::holds_alternative<models::TopK>(kind) ||
+                       std::holds_alternative<models::BatchTopK>(kind) ||
+                       std::holds_alternative<models::PrefixMatryoshka>(kind);
+  if (keeps_k) add("k", a.k.has_value());
+  add("batch-size", a.batch_size.has_value());
+  add("lr", a.learning_rate.has_value());
+  add("beta2", a.beta2.has_value());
+  add("weight-decay", a.weight_decay.has_value());
+  return CLI::detail::join(names, ",");
+}
+
 }  // namespace
 
 std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
@@ -127,6 +148,8 @@ std::string options_toml(const TrainArguments& a, const TrainPlan& p) {
   line("beta1", toml_number(o.beta1));
   line("beta2", toml_number(*o.beta2));
   line("weight-decay", toml_number(*o.weight_decay));
+  // Beside other data, latents or steps, `msae train --config` chooses them anew.
+  if (const auto names = by_default(a, p.model); !names.empty()) line("by-default", toml_string(names));
   line("engine", toml_string(a.engine));
   line("products", toml_string(a.products));
   line("precision", toml_string(a.precision));

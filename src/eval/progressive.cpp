@@ -27,8 +27,9 @@ std::vector<ProgressiveStep> progressive_recovery(const Evaluation& evaluation) 
   double all = NAN;
   for (const auto& point : evaluation.points) {
     if (point.label == "all") all = point.fvu;
-    if (is_step(point))
-      steps.push_back({.label = point.label, .k = point.k, .fvu = point.fvu, .cosine = point.cosine});
+    if (!is_step(point)) continue;
+    steps.push_back(
+        {.label = point.label, .k = point.k, .fvu = point.fvu, .cosine = point.cosine, .codes = point.codes});
   }
   std::stable_sort(steps.begin(), steps.end(), comes_before);
   steps.erase(std::unique(steps.begin(), steps.end(), repeats), steps.end());

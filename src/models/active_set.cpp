@@ -20,7 +20,7 @@ double ActiveSet::explained() const {
 }
 
 void ActiveSet::make_room() {
-  const auto room = std::max<std::size_t>(16, 2 * room_);
+  const auto room = std::max(room_ + 1, std::min(expected_, std::max<std::size_t>(16, 2 * room_)));
   std::vector<double> factor(room * room);
   for (std::size_t i = 0; i < size(); ++i)
     std::copy(row(i) + i, row(i) + size(), factor.data() + i * room + i);

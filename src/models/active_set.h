@@ -16,8 +16,9 @@ class ActiveSet {
  public:
   /// \param independent share of a decoder row's square that has to stick out of what the members span; more
   ///                    than the rounding of the products
-  explicit ActiveSet(bool any_sign, double independent = 1e-9)
-      : any_sign_(any_sign), independent_(independent) {}
+  /// \param expected    members at most, so that no memory is taken for more; more may come
+  explicit ActiveSet(bool any_sign, double independent = 1e-9, std::size_t expected = SIZE_MAX)
+      : any_sign_(any_sign), independent_(independent), expected_(expected) {}
 
   /// Forgets all members, but keeps the memory.
   void clear();
@@ -58,6 +59,7 @@ class ActiveSet {
 
   bool any_sign_;
   double independent_;
+  std::size_t expected_;
   std::vector<std::int32_t> members_;
   std::size_t room_ = 0;  ///< for members
   /// [room, room], upper triangle, its diagonal inverted: the transpose times it is the Gram matrix.

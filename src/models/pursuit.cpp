@@ -12,8 +12,10 @@
 namespace msae::models {
 namespace {
 
-// Rows that one task takes: of all latents, enough for dense products to be worth it.
+// Rows that one task takes: of all latents, enough for dense products to be worth it, but no more than what
+// each keeps has room for in so many bytes.
 constexpr std::int64_t rows_among_all = 64, rows_with_candidates = 8;
+constexpr std::int64_t bytes_among_all = 64 << 20;
 
 // Of so many members or more per dimension, products with what is left of a row cost less by one dense
 // product for many rows than by adding up the members' products.
@@ -27,6 +29,13 @@ std::size_t unsign(std::int64_t value) {
 template <typename T>
 double rounding(std::int64_t dim) {
   return 4 * std::sqrt(static_cast<double>(dim)) * static_cast<double>(std::numeric_limits<T>::epsilon());
+}
+
+// Members of a row at most: decoder rows beyond as many as there are dimensions are sums of the others.
+template <typename T>
+std::int64_t most_members(const Dictionary<T>& dictionary, const PursuitTask<T>& task) {
+  const auto k = task.ks.empty() ? 0 : task.ks.back();
+  return std::max<std::int64_t>(1, std::min({k, dictionary.dim, dictionary.latents}));
 }
 
 }  // namespace
@@ -48,7 +57,7 @@ class Pursuit<T>::Block {
   // together where dense products are worth it.
   void run(std::int64_t first, std::int64_t last) {
     const auto count = unsign(last - first);
-    while (rows_.size() < count) rows_.emplace_back(all_.dictionary_);
+    while (rows_.size() < count) rows_.emplace_back(all_.dictionary_, task_);
     if (!own_) {
       start_.resize(count * width_);
       all_.correlate_(last - first, target(first), start_.data());
@@ -71,8 +80,9 @@ class Pursuit<T>::Block {
 
  private:
   struct Row {
-    explicit Row(const Dictionary<T>& dictionary)
-        : set(dictionary.any_sign, std::max(1e-9, 8 * rounding<T>(dictionary.dim))) {}
+    Row(const Dictionary<T>& dictionary, const PursuitTask<T>& task)
+        : set(dictionary.any_sign, std::max(1e-9, 8 * rounding<T>(dictionary.dim)),
+              unsign(most_members(dictionary, task))) {}
 
     std::int64_t number = 0;
     std::size_t next = 0;      // of ks
@@ -324,7 +334,9 @@ void Pursuit<T>::prepare(std::uint64_t bytes) {
 
 template <typename T>
 void Pursuit<T>::run(const PursuitTask<T>& task, const TakeCode& take) const {
-  const auto each = task.starts.empty() ? rows_among_all : rows_with_candidates;
+  const auto most = most_members(dictionary_, task);
+  const auto fit = std::max<std::int64_t>(1, bytes_among_all / (most * most * std::int64_t{sizeof(double)}));
+  const auto each = task.starts.empty() ? std::min(rows_among_all, fit) : rows_with_candidates;
   std::vector<std::unique_ptr<Block>> of_worker(unsign(executor_.workers()));
   executor_.run((task.rows + each - 1) / each, [&](std::int64_t block, int worker) {
     auto& mine = of_worker[unsign(worker)];

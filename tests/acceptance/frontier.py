@@ -2,7 +2,7 @@
 """Where the default preset stands beside the published settings, on real CLIP embeddings.
 
     python3 tests/acceptance/frontier.py MSAE IMAGES OUT PART... [--golden reference_quality.json] [--seeds 1,2,3]
-        [--pursuit-share 0.1] [--published-ms 700]
+        [--refined-share 0.1] [--published-ms 700]
 
 MSAE is the program; IMAGES an HDF5 file with /train and /test, each with embeddings; OUT a folder for the runs. What is
 finished there is not trained again, so that the work may be done in parts:
@@ -12,8 +12,8 @@ tune        the default preset and the published settings with other learning ra
 train       the default preset, published settings as published, and these with the rates of OUT/rates.json where it is
             there: every seed, on all of /train, 30 epochs, batches of 4,096
 frontier    all of these that are trained, on /test at k = 8, ..., 512: the default preset's with the encoder's codes, refit
-            and pursuit (on --pursuit-share of the rows, as a row takes tenths of a second at k = 512); means and ranges
-            over the seeds, beside the best of the published code in --golden
+            and pursuit (these on --refined-share of the rows, as a row takes a tenth of a second at k = 512); means and
+            ranges over the seeds, beside the best of the published code in --golden
 equal-time  the default preset beside published MSAEs that took as many steps as --published-ms, of a step of the published
             Python code on this machine, lets them take in the seconds that the default preset trained
 
@@ -62,7 +62,7 @@ class Work:
         return self.out / f"{name}.json"
 
     def is_done(self, name):
-        return self.report(name).exists()
+        return self.report(name).exists() and json.loads(self.report(name).read_text())["finished"]
 
     def train(self, name, *options):
         """Trains, or goes on, unless that is done."""
@@ -120,7 +120,7 @@ def train(work):
             work.train(f"{name}-seed{seed}", "--seed", seed, *options)
 
 
-def frontier(work, golden, pursuit_share):
+def frontier(work, golden, refined_share):
     best = [golden["best_published_30"][str(k)]["fvu"] for k in KS] if golden else None
     row("FVU on /test, k =", KS, "{}")
     if best:
@@ -131,7 +131,7 @@ def frontier(work, golden, pursuit_share):
             continue
         kinds = ["encoder", "refit", "pursuit"] if name == "default" else ["encoder"]
         for kind in kinds:
-            share = ["--holdout", pursuit_share] if kind == "pursuit" and pursuit_share < 1 else []
+            share = ["--holdout", refined_share] if kind != "encoder" and refined_share < 1 else []
             points = work.points(done, "test", "--codes", kind, *share)
             of_seeds = [points[folder.name, kind] for folder in done]
             means = [sum(values) / len(values) for values in zip(*of_seeds)]
@@ -163,9 +163,11 @@ def main():
     parser.add_argument("parts", nargs="+", choices=["tune", "train", "frontier", "equal-time"])
     parser.add_argument("--golden", type=pathlib.Path)
     parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--pursuit-share", type=float, default=1)
+    parser.add_argument("--refined-share", type=float, default=1)
     parser.add_argument("--published-ms", type=float, help="of a step of the published Python code on this machine")
     a = parser.parse_args()
+    if "equal-time" in a.parts and not a.published_ms:
+        parser.error("equal-time needs --published-ms")
     work = Work(a)
     for part in a.parts:
         if part == "tune":
@@ -173,7 +175,7 @@ def main():
         elif part == "train":
             train(work)
         elif part == "frontier":
-            frontier(work, json.loads(a.golden.read_text()) if a.golden else None, a.pursuit_share)
+            frontier(work, json.loads(a.golden.read_text()) if a.golden else None, a.refined_share)
         else:
             equal_time(work, a.published_ms)
 

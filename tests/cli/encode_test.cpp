@@ -97,6 +97,11 @@ TEST(Encode, WritesTheCodesThatAreAskedFor) {
           .at("points")
           .back();
   EXPECT_NEAR(json.at("active"), point.at("active"), 1e-3);
+  const auto values = [&](const std::string& out, const Arguments& more) {
+    EXPECT_THAT(here.run(encode(out, Arguments{"--k", "5"} + more)), Succeeds());
+    return File::open(here / out).read<float>("/values");
+  };
+  EXPECT_NE(values("encoder.h5", {}), values("pursuit.h5", codes));
   EXPECT_THAT(here.run(encode("m.h5", {"--candidates", "5"})),
               FailsSaying({"--candidates: is for --codes pursuit"}));
   EXPECT_THAT(here.run(encode("m.h5", {"--codes", "pursuit", "--candidates", "5", "--all"})),

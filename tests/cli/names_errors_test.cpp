@@ -64,6 +64,7 @@ TEST_F(WrongNames, OfWords) {
       {"name: one word", name("alone.h5:/embeddings"), 1, {"alone.h5:/words", "two different words"}},
       {"name: --chance 0", name(words, {"--chance", "0"}), 1, {"--chance: must be", "not 0"}},
       {"name: --chance 1", name(words, {"--chance", "1"}), 1, {"--chance: must be", "not 1"}},
+      {"name: codes of no data", name(words, {"--codes", "pursuit"}), 2, {"--codes requires --data"}},
       {"name: no such level", name(words, {"--data", embeddings, "--level", "9"}), 1, {"--level: must be"}},
       {"name: --out over the data",
        name(words, {"--out", "data.h5", "--data", embeddings}),

@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
+#include <sstream>
 
 #include "cli/program.h"
 
@@ -160,6 +162,46 @@ TEST_F(OptionsFile, AnotherModelOnTheCommandLineDropsWhatBelongsToThatOfTheFile)
   const auto options = contents(here / "published" / "options.toml");
   EXPECT_THAT(options, AllOf(HasSubstr("\nlr = 1e-04\n"), HasSubstr("\nunit-norm = \"before-step\"\n"),
                              HasSubstr("\nschedule = \"published\"\n")));
+}
+
+TEST_F(OptionsFile, WhatNobodyChoseIsChosenAnewBesideOtherStepsDataOrPresets) {
+  const Arguments plain{"train", "data.h5:/embeddings"};
+  const auto options = [&](const std::string& run) {
+    std::map<std::string, std::string> found;
+    std::istringstream text(contents(here / run / "options.toml"));
+    for (std::string line; std::getline(text, line);) {
+      const auto equals = line.find(" = ");
+      if (equals != line.npos && line.rfind("out", 0) != 0)
+        found[line.substr(0, equals)] = line.substr(equals + 3);
+    }
+    return found;
+  };
+  const auto expect_same = [&](const std::string& name, const Arguments& first, const Arguments& other) {
+    SCOPED_TRACE(name);
+    ASSERT_THAT(here.run(plain + first + Arguments{"--out", name}), Succeeds());
+    ASSERT_THAT(here.run(Arguments{"train", "--config", name + "/options.toml", "--out", name + "1"} + other),
+                Succeeds());
+    ASSERT_THAT(here.run(plain + first + other + Arguments{"--out", name + "2"}), Succeeds());
+    EXPECT_EQ(options(name + "1"), options(name + "2"));
+  };
+  const Arguments topk{"--model", "topk", "--epochs", "2"};
+  expect_same("chosen", {"--model", "topk", "--steps", "5", "--lr", "0.02"}, {"--latents", "96"});
+  expect_same("seed", topk, {"--seed", "7"});
+  expect_same("held", topk, {"--holdout", "0.3"});
+  expect_same("rate", topk, {"--lr", "0.001"});
+  expect_same("batch", topk, {"--batch-size", "50"});
+  expect_same("preset", {"--model", "batch-topk", "--epochs", "2"}, {"--preset", "reference"});
+  ASSERT_THAT(here.run(plain + Arguments{"--epochs", "2", "--out", "short"}), Succeeds());
+  ASSERT_THAT(here.run({"train", "--config", "short/options.toml", "--epochs", "20", "--out", "long"}),
+              Succeeds());
+  ASSERT_THAT(here.run(plain + Arguments{"--epochs", "20", "--out", "fresh"}), Succeeds());
+  EXPECT_EQ(options("long"), options("fresh"));
+  EXPECT_NE(options("long").at("beta2"), options("short").at("beta2"));
+  EXPECT_EQ(options("long").at("by-default"), "\"batch-size,lr,beta2,weight-decay\"");
+  // What was chosen stays.
+  ASSERT_THAT(here.run({"train", "--config", "chosen1/options.toml", "--epochs", "3", "--out", "kept"}),
+              Succeeds());
+  EXPECT_EQ(options("kept").at("lr"), "0.02");
 }
 
 TEST_F(OptionsFile, FewerLatentsOnTheCommandLineDropWhatDoesNotFitThem) {

@@ -22,12 +22,15 @@ TEST(ProgressiveRecovery, IsTheShareOfTheGainThatIsReached) {
   evaluation.fvu_without_latents = 1.1;
   evaluation.points = {point("trained", 8, 0.6, 0.7), point("level 1", 8, 0.6, 0.7),
                        point("level 2", 32, 0.05, 0.95), point("all", std::nullopt, 0.1, 0.9)};
+  evaluation.points[2].codes = "refit";
   const auto steps = progressive_recovery(evaluation);
   EXPECT_THAT(labels(steps), testing::ElementsAre("level 1", "level 2"));
   EXPECT_EQ(steps[0].k, 8);
   EXPECT_EQ(steps[0].fvu, 0.6);
   EXPECT_EQ(steps[0].cosine, 0.7);
   EXPECT_NEAR(steps[0].gain, 0.5, 1e-14);
+  EXPECT_EQ(steps[0].codes, "encoder");
+  EXPECT_EQ(steps[1].codes, "refit");
   EXPECT_NEAR(steps[1].gain, 1.05, 1e-14);
 }
 

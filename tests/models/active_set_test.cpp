@@ -44,7 +44,7 @@ test::Numbers numbers_of(const Vector& vector) {
 class Trial {
  public:
   Trial(Matrix decoder, Vector target, bool any_sign)
-      : set(any_sign), decoder_(std::move(decoder)), target_(std::move(target)) {}
+      : set(any_sign, 1e-9, /*expected=*/20), decoder_(std::move(decoder)), target_(std::move(target)) {}
 
   ActiveSet set;
 

@@ -31,7 +31,8 @@ struct MSAE_EXPORT EvalOptions {
   /// [latents, dim] float64 of memory each. For models whose latents are not negative.
   bool monosemanticity = false;
   /// Who finds latents and values, at all points that keep no more than dim of a row, nor more than
-  /// Coding::candidates; wider ones stay the encoder's. Takes many times as long as the encoder.
+  /// Coding::candidates, below which a k of its own may not be; wider ones stay the encoder's. Takes many
+  /// times as long as the encoder.
   models::Coding coding = {};
 
   /// Checks every field.

@@ -21,6 +21,7 @@ struct ProgressiveStep {
   /// (FVU of no latents - fvu) / (FVU of no latents - FVU of all): 0 with no latents, 1 where all of the gain
   /// is reached, above 1 where this is better than all latents together. NaN where those gain nothing.
   double gain = 0;
+  std::string codes = "encoder";  ///< see Point::codes; those of all latents may be others
 };
 
 /// Progressive recovery (after Zaigrajew et al., arXiv 2502.20578): the levels of a matryoshka model and the

@@ -61,7 +61,7 @@ Input exact_input(const Problem& problem) {
   const torch::NoGradGuard no_grad;
   auto input = draw(problem, 1);
   auto& model = *input.model;
-  input.batches = {grid({*problem.train.batch_size, problem.model.dim}, 1.0 / 16, 16, 64)};
+  input.batches = {grid({problem.rows(), problem.model.dim}, 1.0 / 16, 16, 64)};
   model.encoder.copy_(grid(model.encoder.sizes(), 1.0 / 16, 4, 16));
   model.decoder.copy_(model.decoder.to(torch::kBFloat16));
   model.latent_bias.copy_(grid(model.latent_bias.sizes(), 1.0 / 256, 64, 256));

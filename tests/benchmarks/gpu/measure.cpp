@@ -107,7 +107,7 @@ std::vector<SweepPoint> sweep_of(const Problem& problem, const Input& input, con
     run.settle(input.batches.front());
     run.load(input.batches.front());
     run.enqueue();
-    const auto all = static_cast<double>(*problem.train.batch_size) * static_cast<double>(model->latents());
+    const auto all = static_cast<double>(problem.rows()) * static_cast<double>(model->latents());
     for (const auto kept : run.kept()) shares.push_back(static_cast<double>(kept) / all);
   }
   const auto half = (model->latents() + 1) / 2;

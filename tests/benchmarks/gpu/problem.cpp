@@ -60,7 +60,7 @@ Input draw(const Problem& problem, int batches) {
   input.model->to(torch::kCUDA);
   torch::manual_seed(problem.train.seed);
   for (int i = 0; i < batches; ++i) {
-    input.batches.push_back(torch::randn({*problem.train.batch_size, problem.model.dim}, on_device()));
+    input.batches.push_back(torch::randn({problem.rows(), problem.model.dim}, on_device()));
   }
   auto& model = *input.model;
   const auto pre = model.pre_activations(model.normalise(input.batches.front()));

@@ -16,8 +16,10 @@ namespace msae::gpu_benchmark {
 
 struct Problem {
   models::SparseAutoencoderOptions model;
-  train::TrainOptions train;     ///< batch_size: the rows
+  train::TrainOptions train;     ///< with a batch_size
   std::optional<double> active;  ///< share of the pre-activations made positive; none: as initialised
+
+  std::int64_t rows() const { return *train.batch_size; }  ///< of a batch
 };
 
 struct ProblemSize {

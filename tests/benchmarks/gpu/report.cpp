@@ -18,7 +18,7 @@ using nlohmann::ordered_json;
 StepSize size_of(const SizeReport& report) {
   const auto& stages = report.step.stages;
   const bool is_bfloat16 = report.problem.train.fused.precision == train::Precision::bfloat16;
-  StepSize size{.rows = *report.problem.train.batch_size,
+  StepSize size{.rows = report.problem.rows(),
                 .dim = report.problem.model.dim,
                 .latents = report.problem.model.latents,
                 .factor_bytes = is_bfloat16 ? 2 : 4};
@@ -76,10 +76,9 @@ std::string problem_text(const SizeReport& report) {
   const auto& model = report.problem.model;
   const auto levels = models::level_count(model.activation);
   return models::kind(model.activation) + (levels > 1 ? " of " + std::to_string(levels) + " levels" : "") +
-         ", " + std::to_string(*report.problem.train.batch_size) + " rows of dimension " +
-         std::to_string(model.dim) + ", " + std::to_string(model.latents) + " latents, " +
-         percent(report.active_fraction) + " of the pre-activations positive, " +
-         name_of(report.problem.train.fused.precision);
+         ", " + std::to_string(report.problem.rows()) + " rows of dimension " + std::to_string(model.dim) +
+         ", " + std::to_string(model.latents) + " latents, " + percent(report.active_fraction) +
+         " of the pre-activations positive, " + name_of(report.problem.train.fused.precision);
 }
 
 std::string levels_text(const StepTimes& step, std::int64_t rows) {
@@ -101,7 +100,7 @@ std::string dense_text(const std::vector<std::int64_t>& keep, const kernels::cud
 }
 
 double rows_per_second(const SizeReport& report, double ms) {
-  return static_cast<double>(*report.problem.train.batch_size) / (1e-3 * ms);
+  return static_cast<double>(report.problem.rows()) / (1e-3 * ms);
 }
 
 void print_whole(std::ostream& out, const SizeReport& report, const Whole& whole) {
@@ -188,7 +187,7 @@ void print(std::ostream& out, const Ceilings& c) {
 void print(std::ostream& out, const SizeReport& report) {
   out << "\n"
       << problem_text(report) << "\n"
-      << "latents a row: " << levels_text(report.step, *report.problem.train.batch_size) << "\n";
+      << "latents a row: " << levels_text(report.step, report.problem.rows()) << "\n";
   const auto size = size_of(report);
   cli::Table table(
       {"stage", "ms", "MB", "GF", "floor ms", "GB/s", "TF/s", "floor / ms", "gathered MB", "gather ms"});
@@ -227,7 +226,7 @@ ordered_json to_json(const Ceilings& c) {
 ordered_json to_json(const SizeReport& report) {
   const auto& model = report.problem.model;
   ordered_json json = {{"model", models::kind(model.activation)},
-                       {"rows", *report.problem.train.batch_size},
+                       {"rows", report.problem.rows()},
                        {"dim", model.dim},
                        {"latents", model.latents},
                        {"precision", name_of(report.problem.train.fused.precision)},
