@@ -49,10 +49,10 @@ TEST_F(Sweep, GoesOnWhereOptionsComeFromRowsThatAreLeft) {
   const std::string text =
       "data = 'more.h5:/embeddings'\nout = 'sweep'\nlatents = 32\nsteps = 4\nholdout = 0.1\n"
       "skip-bad-rows = true\nseed = [1, 2]\n";
-  ASSERT_THAT(here.run({"synth", "more.h5", "--rows", "640", "--dim", "16", "--concepts", "30"}),
-              Succeeds());
+  ASSERT_THAT(here.run({"synth", "more.h5", "--rows", "640", "--dim", "16", "--concepts", "30"}), Succeeds());
   ASSERT_THAT(sweep(text), Succeeds());
-  EXPECT_THAT(contents(here / "sweep" / "matryoshka-seed1" / "options.toml"), HasSubstr("\nbatch-size = 32\n"));
+  EXPECT_THAT(contents(here / "sweep" / "matryoshka-seed1" / "options.toml"),
+              HasSubstr("\nbatch-size = 32\n"));
   EXPECT_THAT(sweep(text), Succeeds());
   EXPECT_THAT(sweep(text + "lr = 0.5\n"), FailsSaying({"holds a run with other options: lr was"}));
 }
