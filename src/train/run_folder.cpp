@@ -261,11 +261,17 @@ void RunFolder::save_state(const SavedState& state) {
 }
 
 void RunFolder::keep_as_previous(const fs::path& newest) const {
-  std::error_code error;
-  fs::rename(newest, state_before(options_.folder), error);
-  if (error && fs::exists(newest)) {
-    throw IoError(state_before(options_.folder).string() + ": cannot be written: " + error.message());
-  }
+  const auto before = state_before(options_.folder);
+  auto link = before;
+  link += ".link";
+  // By a second name, where the file system has such, so that who looks finds a newest state at any time.
+  std::error_code error, ignored;
+  fs::remove(link, ignored);
+  fs::create_hard_link(newest, link, error);
+  if (!error) fs::rename(link, before, error);
+  if (error) fs::rename(newest, before, error);
+  fs::remove(link, ignored);  // still there where both were one file already
+  if (error && fs::exists(newest)) throw IoError(before.string() + ": cannot be written: " + error.message());
 }
 
 void RunFolder::save_model(const models::SparseAutoencoder& model) const {

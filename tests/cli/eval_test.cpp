@@ -23,7 +23,7 @@ TEST(Eval, SaysWhatEachLevelReaches) {
   EXPECT_EQ(steps[0].at("label"), "k=4");
   EXPECT_EQ(steps[4].at("label"), "level 4");
   for (const auto& step : steps)
-    EXPECT_THAT(keys(step), UnorderedElementsAre("label", "k", "fvu", "cosine", "gain"));
+    EXPECT_THAT(keys(step), UnorderedElementsAre("label", "k", "fvu", "cosine", "gain", "codes"));
   const double none = result.at("fvu_without_latents"), all = result.at("points")[5].at("fvu");
   EXPECT_NEAR(steps[0].at("gain").get<double>(), (none - steps[0].at("fvu").get<double>()) / (none - all),
               1e-9);
