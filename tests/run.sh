@@ -22,7 +22,7 @@ for option in "$@"; do
     --sanitize)
       presets=(dev "${presets[@]}")
       left_out_of_dev='cli|linking|lite_library'
-      left_out='core|ops|models|data|eval|io|lite|concepts|cli_concepts|cli_errors|cuda_emulation'
+      left_out='core|models|data|eval|io|lite|concepts|cli_concepts|cli_errors|cuda_emulation'
       ;;
     --werror) cmake_options+=(-DMSAE_WARNINGS_AS_ERRORS=ON) ;;
     --cuda) presets[-1]=cuda cuda=cuda ;;

@@ -7,7 +7,8 @@ add_library(cuda_emulation OBJECT
 set_target_properties(cuda_emulation PROPERTIES UNITY_BUILD OFF)
 target_include_directories(cuda_emulation BEFORE PUBLIC ${CMAKE_CURRENT_SOURCE_DIR}/kernels/cuda/emulation)
 target_include_directories(cuda_emulation PUBLIC ${CMAKE_CURRENT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/src)
-target_compile_options(cuda_emulation PUBLIC -Wno-unknown-pragmas $<$<CONFIG:Debug>:-O1>)  # of unroll
+target_compile_options(cuda_emulation PUBLIC -Wno-unknown-pragmas)  # #pragma unroll
+target_compile_options(cuda_emulation PUBLIC $<$<CONFIG:Debug>:-O1>)
 target_link_libraries(cuda_emulation PRIVATE msae_settings)
 
 # A program of them, and of the emulation's own tests.
