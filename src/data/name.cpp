@@ -21,7 +21,9 @@ Name split_name(const std::string& text) {
   if (colon == std::string::npos) return {text, ""};
   const auto file = text.substr(0, colon);
   if (!fs::exists(file, error) && !is_pattern(file)) return {text, ""};
-  return {file, "/" + text.substr(colon + 1)};
+  auto dataset = text.substr(colon);
+  dataset.front() = '/';
+  return {file, dataset};
 }
 
 }  // namespace msae::data
