@@ -43,6 +43,7 @@ msae_cuda_consumer(build_tree ${folder}/build_tree)
 
 # Into one build folder, so that the library is compiled once: a static one, which is installed and found as well.
 set(from_sources -DMSAE_INSTALL=ON -DMSAE_WITH_CUDA=${MSAE_CUDA} -DCMAKE_UNITY_BUILD=ON
+                 -DCMAKE_UNITY_BUILD_BATCH_SIZE=32
                  -DCMAKE_PREFIX_PATH=${MSAE_TORCH_ROOT})
 msae_consumer(subdirectory ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources -DWAY=subdirectory ${from_sources})
 msae_consumer(fetch ${CMAKE_CURRENT_SOURCE_DIR}/consumer ${folder}/sources -DWAY=fetch ${from_sources})
