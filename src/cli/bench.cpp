@@ -128,8 +128,8 @@ void show(const BenchArguments& a, const Report& report) {
   write_json(a.model.common, to_json(report));
 }
 
-void compare(const BenchArguments& a, const BenchProblem& problem, const BenchInput& input,
-             const std::vector<std::string>& engines) {
+void compare_engines(const BenchArguments& a, const BenchProblem& problem, const BenchInput& input,
+                     const std::vector<std::string>& engines) {
   BenchReport report{problem, input.active_fraction, a.repeats, {}, {}};
   if (problem.device.is_cpu()) report.rates = measure_rates(problem);
   BenchProgress progress(a, engines.size());
@@ -203,7 +203,7 @@ void run(const BenchArguments& a) {
   if (a.scaling) {
     scale(a, problem, std::move(input), engines.front());
   } else {
-    compare(a, problem, input, engines);
+    compare_engines(a, problem, input, engines);
   }
 }
 

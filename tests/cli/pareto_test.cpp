@@ -16,7 +16,7 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-constexpr const char* rows = "data.h5:/embeddings";
+constexpr const char* test_rows = "data.h5:/embeddings";
 
 std::size_t count(const std::string& text, const std::string& word) {
   std::size_t found = 0;
@@ -64,8 +64,8 @@ class Pareto : public testing::Test {
   static void SetUpTestSuite() {
     here = new Workplace;
     ASSERT_THAT(here->run(train("topk", {"--model", "topk", "--k", "8"})), Succeeds());
-    outcome = here->run(
-        {"pareto", "run", "topk", "--data", rows, "--json", "p.json", "--csv", "p.csv", "--out", "p.html"});
+    outcome = here->run({"pareto", "run", "topk", "--data", test_rows, "--json", "p.json", "--csv", "p.csv",
+                         "--out", "p.html"});
     ASSERT_THAT(outcome, Succeeds());
     report = parse(contents(*here / "p.json"));
   }
@@ -77,7 +77,8 @@ class Pareto : public testing::Test {
 };
 
 TEST_F(Pareto, EvaluatesAsEvalDoes) {
-  const auto evaluated = here->run({"eval", "run", "topk", "--data", rows, "--k", "8,16,32", "--json", "-"});
+  const auto evaluated =
+      here->run({"eval", "run", "topk", "--data", test_rows, "--k", "8,16,32", "--json", "-"});
   auto runs = report.at("runs");
   for (auto& run : runs) EXPECT_EQ(run.erase("hypervolume"), 1);
   EXPECT_EQ(runs, parse(evaluated.out));
@@ -153,7 +154,7 @@ TEST_F(Pareto, PageShowsEveryPointOnBothKindsOfAxes) {
 }
 
 TEST_F(Pareto, ResultsAreReplacedByResultsAlone) {
-  const Arguments call{"pareto", "run", "--data", rows, "--k", "4", "--quiet"};
+  const Arguments call{"pareto", "run", "--data", test_rows, "--k", "4", "--quiet"};
   EXPECT_THAT(here->run(call + Arguments{"--json", "p.json", "--csv", "p.csv", "--out", "p.html"}),
               Succeeds());
   EXPECT_THAT(contents(*here / "p.csv"), AllOf(HasSubstr("run,k=4,4,"), Not(HasSubstr("k=8"))));
@@ -167,8 +168,8 @@ TEST_F(Pareto, ResultsAreReplacedByResultsAlone) {
 
 TEST_F(Pareto, ComparesCodesOfEachRun) {
   const Arguments call{
-      "pareto", "run",    "topk",  "--data", rows,    "--k",   "4,8", "--codes", "encoder,refit,pursuit",
-      "--json", "c.json", "--csv", "c.csv",  "--out", "c.html"};
+      "pareto", "run",    "topk",  "--data", test_rows, "--k",   "4,8", "--codes", "encoder,refit,pursuit",
+      "--json", "c.json", "--csv", "c.csv",  "--out",   "c.html"};
   const auto compared = here->run(call);
   ASSERT_THAT(compared, Succeeds());
   EXPECT_THAT(compared.out, AllOf(HasSubstr("run: matryoshka, 64 latents, on "),
@@ -182,7 +183,7 @@ TEST_F(Pareto, ComparesCodesOfEachRun) {
     const auto name = run.at("run").get<std::string>(), codes = run.at("codes").get<std::string>();
     entries.push_back(name + " " + codes);
     const auto alone =
-        here->run({"eval", name, "--data", rows, "--k", "4,8", "--codes", codes, "--json", "-"});
+        here->run({"eval", name, "--data", test_rows, "--k", "4,8", "--codes", codes, "--json", "-"});
     auto expected = run;
     expected.erase("hypervolume");
     EXPECT_EQ(expected, parse(alone.out).at(0));
@@ -203,7 +204,7 @@ TEST_F(Pareto, ComparesCodesOfEachRun) {
 
 TEST_F(Pareto, TakesUsualPointsThatTheCandidatesSuffice) {
   const auto outcome_of_few = here->run(
-      {"pareto", "topk", "--data", rows, "--codes", "pursuit", "--candidates", "10", "--json", "-"});
+      {"pareto", "topk", "--data", test_rows, "--codes", "pursuit", "--candidates", "10", "--json", "-"});
   ASSERT_THAT(outcome_of_few, Succeeds());
   const auto points = parse(outcome_of_few.out).at("runs").at(0).at("points");
   EXPECT_EQ(points.back().at("label"), "k=8");
@@ -216,14 +217,14 @@ TEST(ParetoNames, OfOneNameInDifferentFoldersAreToldApart) {
     std::filesystem::create_directory(here / folder);
     std::filesystem::copy(here / "run", here / folder / "run");
   }
-  const auto outcome = here.run(
-      {"pareto", "one/run", "two/run/", "--data", rows, "--k", "8", "--out", "p.html", "--csv", "p.csv"});
+  const auto outcome = here.run({"pareto", "one/run", "two/run/", "--data", test_rows, "--k", "8", "--out",
+                                 "p.html", "--csv", "p.csv"});
   ASSERT_THAT(outcome, Succeeds());
   EXPECT_THAT(outcome.out, AllOf(HasSubstr("\none/run "), HasSubstr("\ntwo/run ")));
   EXPECT_THAT(contents(here / "p.html"), AllOf(HasSubstr(">one/run "), HasSubstr(">two/run ")));
   EXPECT_THAT(contents(here / "p.csv"),
               AllOf(HasSubstr("\none/run,"), HasSubstr("\ntwo/run/,"), Not(HasSubstr("false,"))));
-  EXPECT_THAT(here.run({"pareto", "one/run", "run", "./one/../one/run/", "--data", rows}),
+  EXPECT_THAT(here.run({"pareto", "one/run", "run", "./one/../one/run/", "--data", test_rows}),
               FailsSaying({"RUN: ./one/../one/run/ is given twice"}));
 }
 
@@ -232,8 +233,8 @@ TEST(ParetoNames, CannotBecomeMarkup) {
   const std::string name = "<script>alert('1')</script>&amp;\"\x01\xff,";
   std::filesystem::create_directory(here / "<script>alert('1')<");
   std::filesystem::rename(here / "run", here / name);
-  const auto outcome = here.run(
-      {"pareto", name, "--data", rows, "--k", "8", "--out", "p.html", "--csv", "p.csv", "--json", "p.json"});
+  const auto outcome = here.run({"pareto", name, "--data", test_rows, "--k", "8", "--out", "p.html", "--csv",
+                                 "p.csv", "--json", "p.json"});
   ASSERT_THAT(outcome, Succeeds());
   const auto page = contents(here / "p.html");
   EXPECT_EQ(count(page, "<script>"), 1);
@@ -244,8 +245,8 @@ TEST(ParetoNames, CannotBecomeMarkup) {
 
 TEST(ParetoViews, AreThoseOfEval) {
   const Workplace here;
-  const Arguments views{"--data",    rows,  "--unit-rows", "--holdout", "0.1",
-                        "--centred", "--k", "8",           "--json",    "-"};
+  const Arguments views{"--data",    test_rows, "--unit-rows", "--holdout", "0.1",
+                        "--centred", "--k",     "8",           "--json",    "-"};
   const auto outcome = here.run(Arguments{"pareto", "run"} + views);
   ASSERT_THAT(outcome, Succeeds());
   auto runs = parse(outcome.out).at("runs");
@@ -258,7 +259,9 @@ TEST(ParetoViews, AreThoseOfEval) {
 
 TEST_F(BadInput, OfPareto) {
   make_bad_data(here);
-  const auto pareto = [](const Arguments& more) { return Arguments{"pareto", "run", "--data", rows} + more; };
+  const auto pareto = [](const Arguments& more) {
+    return Arguments{"pareto", "run", "--data", test_rows} + more;
+  };
   const Arguments elsewhere{"pareto", "run", "--data"};
   check(std::vector<Case>{
       {"pareto: no such run", pareto({"none"}), 1, {"none: there is no such folder"}},

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "msae/core/error.h"
+#include "support/embeddings.h"
 #include "support/warnings.h"
 
 namespace msae::data {
@@ -74,12 +75,6 @@ std::vector<std::int64_t> first_rows(const LoaderOptions& options, std::int64_t 
   return next_rows(loader, batches);
 }
 
-std::vector<std::int64_t> ascending(std::int64_t count) {
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
-  std::iota(rows.begin(), rows.end(), 0);
-  return rows;
-}
-
 struct Way {
   const char* name;
   std::uint64_t memory;
@@ -106,9 +101,9 @@ TEST_P(Loader, GivesEachRowOncePerEpoch) {
   ASSERT_EQ(loader.batches_per_epoch(), 11);
   for (int epoch = 0; epoch < 3; ++epoch) {
     auto rows = next_rows(loader, 11);
-    EXPECT_NE(rows, ascending(103));
+    EXPECT_NE(rows, test::ascending(103));
     std::sort(rows.begin(), rows.end());
-    EXPECT_EQ(rows, ascending(103));
+    EXPECT_EQ(rows, test::ascending(103));
   }
 }
 
@@ -160,8 +155,8 @@ TEST_P(Loader, WithoutShufflingKeepsTheOrderOfTheFile) {
   options_.shuffle = false;
   Numbered source(103);
   BatchLoader loader(source, options_);
-  EXPECT_EQ(next_rows(loader, 11), ascending(103));
-  EXPECT_EQ(next_rows(loader, 11), ascending(103));
+  EXPECT_EQ(next_rows(loader, 11), test::ascending(103));
+  EXPECT_EQ(next_rows(loader, 11), test::ascending(103));
 }
 
 TEST_P(Loader, GoesOnWhereAnInterruptedOneWas) {

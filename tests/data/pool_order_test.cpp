@@ -13,6 +13,7 @@
 #include "msae/core/error.h"
 #include "msae/core/memory.h"
 #include "msae/data/batch_loader.h"
+#include "support/embeddings.h"
 #include "support/error_of.h"
 
 namespace msae::data {
@@ -38,12 +39,6 @@ class Counted final : public EmbeddingSource {
   std::int64_t rows_, dim_, together_;
 };
 
-std::vector<std::int64_t> ascending(std::int64_t count) {
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(count));
-  std::iota(rows.begin(), rows.end(), 0);
-  return rows;
-}
-
 /// The plain twin of the loader's pools: what an epoch's rows are, one after the other.
 std::vector<std::int64_t> whole_order(const PoolOrder& order, std::uint64_t seed) {
   std::vector<std::int64_t> rows;
@@ -64,7 +59,7 @@ TEST(PoolOrder, HasEachRowOnceWhateverTheSizes) {
         const PoolOrder order(rows, std::min(pool, rows), piece);
         auto all = whole_order(order, 7);
         std::sort(all.begin(), all.end());
-        EXPECT_EQ(all, ascending(rows)) << rows << " " << pool << " " << piece;
+        EXPECT_EQ(all, test::ascending(rows)) << rows << " " << pool << " " << piece;
         EXPECT_EQ(order.begin(0), 0);
         EXPECT_EQ(order.begin(order.pools()), rows);
         for (std::int64_t place = 0; place < rows; ++place) {

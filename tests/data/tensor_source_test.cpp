@@ -21,7 +21,7 @@ using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
 template <class Number>
-std::string bytes(const std::vector<Number>& values) {
+std::string raw_bytes(const std::vector<Number>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(Number)};
 }
 
@@ -55,7 +55,7 @@ TEST_F(Safetensors, GivesTensorsOfEveryFloatingPointType) {
   write(file_of("{" + entry("half", "F16", "[3,2]", 0, 12) + "," + entry("brain", "BF16", "[3,2]", 12, 24) +
                     "," + entry("single", "F32", "[3,2]", 24, 48) + "," +
                     entry("double", "F64", "[3,2]", 48, 96) + "}",
-                bytes(halves) + bytes(brain) + bytes(values) + bytes(doubles)));
+                raw_bytes(halves) + raw_bytes(brain) + raw_bytes(values) + raw_bytes(doubles)));
   for (const auto* name : {"half", "brain", "single", "double"}) {
     EXPECT_EQ(read_all(*open(path() + ":" + name)), values) << name;
     EXPECT_EQ(read_all(*open(path() + ":/" + name)), values) << name;
@@ -71,7 +71,7 @@ TEST_F(Safetensors, GivesTensorsOfEveryFloatingPointType) {
 TEST_F(Safetensors, NeedNoNameWhereOneTensorAloneHoldsEmbeddings) {
   const std::vector<float> values{1, 2, 3};
   write(file_of("{" + entry("bias", "F32", "[1]", 0, 4) + "," + entry("x", "F32", "[2,1]", 4, 12) + "}",
-                bytes(values)));
+                raw_bytes(values)));
   EXPECT_EQ(read_all(*open(path())), (std::vector<float>{2, 3}));
   const auto listed = list(path());
   ASSERT_EQ(listed.size(), 2u);
@@ -101,7 +101,7 @@ TEST_F(Safetensors, RefuseSizesThatOverflowAndHeadersThatNameMoreThanThereIs) {
 
 TEST_F(Safetensors, AreRefusedWhereverTheyAreCut) {
   const std::vector<float> values{1, 2, 3, 4};
-  const auto whole = file_of("{" + entry("x", "F32", "[2,2]", 0, 16) + "}", bytes(values));
+  const auto whole = file_of("{" + entry("x", "F32", "[2,2]", 0, 16) + "}", raw_bytes(values));
   for (std::size_t length = 0; length < whole.size(); ++length) {
     EXPECT_THAT(refused(whole.substr(0, length)), HasSubstr("a.safetensors")) << length;
   }
@@ -111,14 +111,14 @@ TEST_F(Safetensors, AreRefusedWhereverTheyAreCut) {
 
 TEST_F(Safetensors, NameTheFirstRowThatHoldsNaN) {
   const std::vector<float> values{1, 2, 3, std::numeric_limits<float>::infinity()};
-  write(file_of("{" + entry("x", "F32", "[2,2]", 0, 16) + "}", bytes(values)));
+  write(file_of("{" + entry("x", "F32", "[2,2]", 0, 16) + "}", raw_bytes(values)));
   EXPECT_THAT(test::error_of<IoError>([&] { read_all(*open(path())); }),
               HasSubstr(path() + ":x: row 1 holds NaN or Inf"));
 }
 
 TEST_F(Safetensors, ThatAreWrittenToWhileTheyAreReadEndTheReading) {
   const std::vector<float> values{1, 2, 3, 4};
-  const auto whole = file_of("{" + entry("x", "F32", "[2,2]", 0, 16) + "}", bytes(values));
+  const auto whole = file_of("{" + entry("x", "F32", "[2,2]", 0, 16) + "}", raw_bytes(values));
   write(whole);
   const auto source = open(path());
   EXPECT_EQ(read_all(*source), values);

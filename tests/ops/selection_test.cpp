@@ -32,14 +32,14 @@ torch::Tensor naive_levels(const torch::Tensor& pre, const Levels& levels) {
   return result;
 }
 
-struct Case {
+struct SelectionCase {
   const char* name;
   std::int64_t rows, latents;
   Levels levels;
   int distinct;  // values are drawn from so many; 0: all differ
 };
 
-class NestedLevels : public testing::TestWithParam<std::tuple<Case, torch::ScalarType>> {};
+class NestedLevels : public testing::TestWithParam<std::tuple<SelectionCase, torch::ScalarType>> {};
 
 TEST_P(NestedLevels, FollowTheRankingByValueThenIndex) {
   const auto& [c, type] = GetParam();
@@ -48,20 +48,23 @@ TEST_P(NestedLevels, FollowTheRankingByValueThenIndex) {
   EXPECT_TRUE(torch::equal(ops::nested_levels(pre, c.levels), naive_levels(pre, c.levels)));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, NestedLevels,
-    testing::Combine(testing::Values(Case{"plain", 5, 37, {4, 8, 16, 37}, 0},
-                                     Case{"one_row", 1, 13, {1, 5}, 0}, Case{"one_latent", 4, 1, {1}, 0},
-                                     Case{"k_zero", 3, 9, {0, 2, 9}, 0}, Case{"all", 3, 9, {9}, 0},
-                                     Case{"beyond_all", 3, 9, {2, 9, 20}, 0}, Case{"none", 3, 9, {0}, 0},
-                                     Case{"no_levels", 3, 9, {}, 0}, Case{"ties", 11, 40, {1, 3, 7, 20}, 3},
-                                     Case{"all_equal", 6, 17, {1, 2, 4, 16}, 1},
-                                     Case{"odd", 17, 101, {13, 29, 97}, 12}),
-                     testing::Values(torch::kFloat32, torch::kFloat64)),
-    [](const auto& test) {
-      return std::string(std::get<0>(test.param).name) +
-             (std::get<1>(test.param) == torch::kFloat32 ? "_float32" : "_float64");
-    });
+INSTANTIATE_TEST_SUITE_P(Shapes, NestedLevels,
+                         testing::Combine(testing::Values(SelectionCase{"plain", 5, 37, {4, 8, 16, 37}, 0},
+                                                          SelectionCase{"one_row", 1, 13, {1, 5}, 0},
+                                                          SelectionCase{"one_latent", 4, 1, {1}, 0},
+                                                          SelectionCase{"k_zero", 3, 9, {0, 2, 9}, 0},
+                                                          SelectionCase{"all", 3, 9, {9}, 0},
+                                                          SelectionCase{"beyond_all", 3, 9, {2, 9, 20}, 0},
+                                                          SelectionCase{"none", 3, 9, {0}, 0},
+                                                          SelectionCase{"no_levels", 3, 9, {}, 0},
+                                                          SelectionCase{"ties", 11, 40, {1, 3, 7, 20}, 3},
+                                                          SelectionCase{"all_equal", 6, 17, {1, 2, 4, 16}, 1},
+                                                          SelectionCase{"odd", 17, 101, {13, 29, 97}, 12}),
+                                          testing::Values(torch::kFloat32, torch::kFloat64)),
+                         [](const auto& test) {
+                           return std::string(std::get<0>(test.param).name) +
+                                  (std::get<1>(test.param) == torch::kFloat32 ? "_float32" : "_float64");
+                         });
 
 TEST(NestedLevels, SettleTiesInSomeRowsAndLeaveTheOthersAlone) {
   auto pre = test::random({9, 30}, 5);
@@ -95,7 +98,7 @@ struct BatchCase {
   const char* name;
   std::int64_t rows, latents;
   Levels levels;
-  int distinct;  // as in Case
+  int distinct;  // as in SelectionCase
   double shift;
 };
 

@@ -19,8 +19,8 @@ using models::SparseAutoencoder;
 using test::Golden;
 
 /// A float64 model with the parameters that a group of the file has.
-SparseAutoencoder model_of(const Golden& file, const std::string& group, models::Activation activation,
-                           Ranking ranking = Ranking::positive, double soft_cap = 0) {
+SparseAutoencoder golden_model(const Golden& file, const std::string& group, models::Activation activation,
+                               Ranking ranking = Ranking::positive, double soft_cap = 0) {
   const auto shape = file.tensor(group + "/decoder").sizes().vec();
   models::SparseAutoencoderOptions options{
       .dim = shape[1], .latents = shape[0], .soft_cap = soft_cap, .ranking = ranking};
@@ -36,7 +36,7 @@ TEST(GoldenUnitNorm, RescalesTheEncoderAgainstTheDecoder) {
   const auto file = Golden::open("modules.h5");
   for (const auto& name : file.names("inputs")) {
     SCOPED_TRACE(name);
-    auto model = model_of(file, "inputs/" + name, models::Relu{});
+    auto model = golden_model(file, "inputs/" + name, models::Relu{});
     const auto batch = file.tensor("inputs/" + name + "/batches")[0];
     make_autograd_engine(model, TrainOptions::published(models::Relu{}))->step(batch, 0);
     const test::Numbers unit(file, "inputs/" + name + "/unit_f64");
@@ -77,7 +77,7 @@ struct Ties {
       : group("ties/" + kind),
         name(file.text(group, "activation")),
         ks(file.integers(group + "/ks")),
-        model(model_of(file, group, activation_named(name, ks), ranking_named(name))),
+        model(golden_model(file, group, activation_named(name, ks), ranking_named(name))),
         x(file.tensor(group + "/x")),
         pre(model.pre_activations(x).detach()),
         batch(models::chooses_over_batch(model.activation())),
@@ -153,7 +153,7 @@ TEST(GoldenTie, DoesNotMatterAmongCopies) {
   const std::string group = "ties/invariant";
   const auto ks = file.integers(group + "/ks");
   const models::Matryoshka nested{ks, models::reverse_weights(ks.size())};
-  auto model = model_of(file, group, nested);
+  auto model = golden_model(file, group, nested);
   const auto x = file.tensor(group + "/x");
   const auto reconstructions = model.levels(x);
   const auto level_losses = ops::nmse(reconstructions, x);
@@ -202,8 +202,8 @@ TEST(GoldenEncoding, WithTheTrainedAndAnotherK) {
     const auto name = file.text(group, "activation");
     const auto ks =
         contains(kind, "msae") ? file.integers("inputs/C/nesting_list") : std::vector<std::int64_t>{8};
-    auto model = model_of(file, "inputs/C", activation_named(name, ks), ranking_named(name),
-                          file.number(group, "latent_soft_cap"));
+    auto model = golden_model(file, "inputs/C", activation_named(name, ks), ranking_named(name),
+                              file.number(group, "latent_soft_cap"));
     const auto expect = [&](const char* quantity, const torch::Tensor& ours) {
       EXPECT_CLOSE(ours, file.tensor(group + "/" + quantity), 1e-10);
     };

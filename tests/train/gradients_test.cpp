@@ -27,7 +27,7 @@ bool takes_l1(const Run& run) {
   return !std::holds_alternative<models::Matryoshka>(run.model.activation);
 }
 
-constexpr Loss losses[] = {Loss::nmse, Loss::mse, Loss::cosine};
+constexpr Loss all_losses[] = {Loss::nmse, Loss::mse, Loss::cosine};
 
 // Every model once, the losses and sparsity terms in turn; then every kind with every loss and term.
 std::vector<Run> every_run() {
@@ -44,7 +44,7 @@ std::vector<Run> every_run() {
   };
   int turn = 0;
   for (const auto& model : test::every_model(dim, latents)) {
-    add(model, losses[turn % 3], turn / 3 % 3);
+    add(model, all_losses[turn % 3], turn / 3 % 3);
     ++turn;
   }
   auto activations = test::every_activation(latents);
@@ -55,7 +55,7 @@ std::vector<Run> every_run() {
     activations.push_back(edge);
   }
   for (const auto& activation : activations) {
-    for (const auto loss : losses) {
+    for (const auto loss : all_losses) {
       for (int term = 0; term < 3; ++term) {
         add({.dim = dim, .latents = latents, .activation = activation}, loss, term);
       }

@@ -14,13 +14,13 @@
 namespace msae::train {
 namespace {
 
-struct Case {
+struct Checkpoint {
   const char* name;
   models::Activation activation;
   const char* file;
 };
 
-class ReferenceCheckpoints : public testing::TestWithParam<Case> {};
+class ReferenceCheckpoints : public testing::TestWithParam<Checkpoint> {};
 
 TEST_P(ReferenceCheckpoints, AreWhatTheTrainerMakes) {
   const char* golden = std::getenv("MSAE_GOLDEN");
@@ -52,11 +52,12 @@ TEST_P(ReferenceCheckpoints, AreWhatTheTrainerMakes) {
 const models::Matryoshka reverse{{64, 128, 256}, {3, 2, 1}}, uniform{{64, 128, 256}};
 
 INSTANTIATE_TEST_SUITE_P(Kinds, ReferenceCheckpoints,
-                         testing::Values(Case{"relu", models::Relu{}, "64_32_ReLU_003"},
-                                         Case{"topk", models::TopK{8}, "64_32_TopKReLU_8"},
-                                         Case{"batchtopk", models::BatchTopK{8}, "64_32_BatchTopKReLU_8"},
-                                         Case{"msae_rw", reverse, "256_32_TopKReLU_64_RW"},
-                                         Case{"msae_uw", uniform, "256_32_TopKReLU_64_UW"}),
+                         testing::Values(Checkpoint{"relu", models::Relu{}, "64_32_ReLU_003"},
+                                         Checkpoint{"topk", models::TopK{8}, "64_32_TopKReLU_8"},
+                                         Checkpoint{"batchtopk", models::BatchTopK{8},
+                                                    "64_32_BatchTopKReLU_8"},
+                                         Checkpoint{"msae_rw", reverse, "256_32_TopKReLU_64_RW"},
+                                         Checkpoint{"msae_uw", uniform, "256_32_TopKReLU_64_UW"}),
                          [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
