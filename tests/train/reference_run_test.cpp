@@ -78,7 +78,7 @@ TEST(ReferenceData, MeanAndScale) {
   }
 }
 
-struct PublishedRun {
+struct Case {
   const char* name;
   torch::ScalarType type;
   std::int64_t steps;
@@ -86,7 +86,7 @@ struct PublishedRun {
 
 /// In float32 the model is trained as a user would, on what the published code started from, in float64 on
 /// exactly its numbers.
-class ReferenceRun : public testing::TestWithParam<PublishedRun> {
+class ReferenceRun : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
     if (!has_data()) GTEST_SKIP() << no_data;
@@ -272,8 +272,8 @@ TEST_P(ReferenceRun, HasThePublishedNumbers) {
 
 // In float64, which takes twice as long, kinds that differ from another in their rates or weights alone take
 // one epoch.
-std::vector<PublishedRun> all_cases() {
-  std::vector<PublishedRun> cases;
+std::vector<Case> all_cases() {
+  std::vector<Case> cases;
   for (const auto* name : {"relu", "topk", "batchtopk", "msae_rw"}) {
     cases.push_back({name, torch::kFloat32, all_steps});
     cases.push_back({name, torch::kFloat64, all_steps});
