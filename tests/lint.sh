@@ -23,7 +23,7 @@ cmake --preset lint >build/configure-lint.log 2>&1 || die "CMake could not confi
 mapfile -t files < <(sed -n 's/^ *"file": "\(.*\)".*/\1/p' build/lint/compile_commands.json |
                      grep -v -e "^$PWD/build/lint/tests/" -e "^$PWD/tests/" | sort -u)
 jobs=$(build_jobs)
-say "clang-tidy on the library, the program and the examples, about $((${#files[@]} * 15 / jobs / 60 + 1)) min"
+say "clang-tidy on the library, the program and the examples, about $((${#files[@]} * 8 / jobs / 60 + 1)) min"
 started=$SECONDS
 # Options that are for GCC alone, and what the libraries' own templates use, are none of its business; it brings no omp.h.
 printf '%s\n' "${files[@]}" |
