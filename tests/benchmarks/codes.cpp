@@ -1,9 +1,10 @@
 // Codes by least squares: how long a row takes beside the encoder, and what it gains.
 //
-//     codes_benchmark DIM LATENTS K            a made-up dictionary, whose rows are sums of K latents and
-//     noise codes_benchmark RUN DATA [EVERY [K,...]] a trained model on every EVERYth row (10 unless said),
-//     at each K
-//                                              (8,16,32,64 unless said)
+//     codes_benchmark DIM LATENTS K
+//     codes_benchmark RUN DATA [EVERY [K,...]]
+//
+// The first is of a made-up dictionary, whose rows are sums of K latents and noise; the second of a trained
+// model on every EVERYth row (10 unless said), at each K (8,16,32,64 unless said).
 //
 // Times are of all threads together, over the number of rows. "at least" is what the operations would take at
 // the speed of the encoder's product, which nothing here can reach: they are of vectors, not of matrices.
