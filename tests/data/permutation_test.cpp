@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <numeric>
 #include <stdexcept>
 
 #include "msae/data/batch_loader.h"
+#include "support/embeddings.h"
 
 namespace msae::data {
 namespace {
@@ -15,9 +15,7 @@ using ::testing::ElementsAre;
 TEST(Permutation, HoldsEachRowOnce) {
   auto order = permutation(10'000, 3);
   std::sort(order.begin(), order.end());
-  std::vector<std::int64_t> rows(10'000);
-  std::iota(rows.begin(), rows.end(), 0);
-  EXPECT_EQ(order, rows);
+  EXPECT_EQ(order, test::ascending(10'000));
 }
 
 TEST(Permutation, IsTheOneThatTorchDraws) {
