@@ -7,9 +7,10 @@ target_compile_options(msae_settings INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-res
 # at::parallel_for silently runs on one thread in a file compiled without it. The runtime itself is linked by
 # msae::torch.
 target_compile_options(msae_settings INTERFACE -fopenmp)
-# Where several files are compiled as one, what is one's own is in the way of the next.
+# Where several files are compiled as one, what is one's own is in the way of the next. What is local is not.
+set(shadow $<IF:$<CXX_COMPILER_ID:GNU>,-Wshadow=local,-Wno-shadow>)
 target_compile_options(msae_settings INTERFACE
-                       "$<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow;-Wno-subobject-linkage>")
+                       "$<$<BOOL:$<TARGET_PROPERTY:UNITY_BUILD>>:-Wno-shadow;${shadow};-Wno-subobject-linkage>")
 if(MSAE_SANITIZE)
   # No vptr check: LibTorch is built without the type information it needs.
   target_compile_options(msae_settings INTERFACE -fsanitize=address,undefined -fno-sanitize=vptr
